@@ -1,0 +1,129 @@
+import type { CriterionResult } from './criterion.ts';
+import type { GateStatus } from './gate.ts';
+import type { Json } from './json.ts';
+import type { Drift, Finding } from './plan.ts';
+
+/** Workflow types that mutate a site one at a time, under its lock. */
+export type OperationType = 'prerequisites' | 'hybridStorage';
+
+/**
+ * What every operation takes; `{"site":"acme"}` is enough.
+ */
+export interface OperationInput {
+  /** Name of the site file without its ending. */
+  site: string;
+  /** Who asks; the two-person rule compares approvers with it. */
+  requestedBy?: string;
+  /** Observe and plan, show the plan, change nothing. */
+  planOnly?: boolean;
+  /** What to do when a change fails for good: wait for a person (default) or undo at once. */
+  onFailure?: 'ask' | 'compensate';
+}
+
+/** What `roadmap` takes besides. Phases are the numbers of the roadmap, both ends included. */
+export interface RoadmapInput extends OperationInput {
+  from?: number;
+  to?: number;
+}
+
+export type OperationState =
+  | 'starting'
+  | 'waiting-for-lock'
+  | 'observing'
+  | 'waiting-for-approval'
+  | 'applying'
+  | 'verifying'
+  | 'needs-operator'
+  | 'compensating'
+  | 'paused'
+  | 'done'
+  | 'rejected'
+  | 'expired'
+  | 'failed'
+  | 'undone'
+  | 'aborted';
+
+export type StepState = 'pending' | 'running' | 'done' | 'failed' | 'skipped' | 'undone';
+
+/** One line of the list that the query, the command line, the Web UI's details and the report all show. */
+export interface Step {
+  id: string;
+  title: string;
+  state: StepState;
+  startedAt: string | null;
+  endedAt: string | null;
+  /** What it measured or returned, small. */
+  result: Json;
+  /** Why it failed, in one sentence with what to do. */
+  error: string | null;
+}
+
+/** The operator's word when an operation stopped in `needs-operator`. */
+export interface OperatorDecision {
+  action: 'retry' | 'skip' | 'compensate';
+  by: string;
+  /** Asked for with `skip`. */
+  reason?: string;
+}
+
+/** What an operation in `needs-operator` asks. */
+export interface OperatorQuestion {
+  step: string;
+  error: string;
+  /** Failure type from the table in src/domain/failures.ts. */
+  failureType: string;
+  /** Each action, whether it is safe now, and why. */
+  options: { action: OperatorDecision['action']; safe: boolean; why: string }[];
+  since: string;
+}
+
+export interface LockHolder {
+  workflowId: string;
+  runId: string;
+  operation: string;
+  since: string;
+}
+
+/** A recovery point by name; its content never passes through a workflow. */
+export interface RecoveryPointRef {
+  id: string;
+  takenAt: string;
+  /** What it holds, as names: `Deployment acme/wordpress`, `VolumeSnapshot acme/…`. */
+  contains: string[];
+  /** What it does not hold, so that nobody counts on it. */
+  missing: string[];
+}
+
+/** The answer of the query `status` of every operation. */
+export interface OperationStatus {
+  workflowId: string;
+  runId: string;
+  operation: string;
+  site: string;
+  state: OperationState;
+  requestedBy: string | null;
+  startedAt: string;
+  steps: Step[];
+  gates: GateStatus[];
+  planDigest: string | null;
+  findings: Finding[];
+  drift: Drift[];
+  recoveryPoint: RecoveryPointRef | null;
+  waitingFor: LockHolder | null;
+  operatorQuestion: OperatorQuestion | null;
+  criteria: CriterionResult[];
+}
+
+/** What an operation returns when it ends. */
+export interface OperationReport {
+  site: string;
+  operation: string;
+  outcome: 'done' | 'planned' | 'rejected' | 'expired' | 'undone' | 'aborted';
+  /** True when nothing had to be changed. */
+  alreadyThere: boolean;
+  planDigest: string | null;
+  steps: Step[];
+  criteria: CriterionResult[];
+  findings: Finding[];
+  recoveryPoint: RecoveryPointRef | null;
+}
