@@ -1,0 +1,16 @@
+/**
+ * `npm run test:e2e`: brings the sandbox up (building what is not cached), runs the end-to-end tests on it and takes it
+ * down again. `--keep` leaves it up; other arguments go to vitest (a file name runs that file alone).
+ */
+import { sandboxDown, sandboxUp } from '../../deploy/sandbox/engine.ts';
+import { buildGoPrograms, defaultCacheDir } from '../../deploy/sandbox/build/go-programs.ts';
+import { runLayer, summarize } from '../support/vitest-run.ts';
+
+const keep = process.argv.includes('--keep');
+const args = process.argv.slice(2).filter((arg) => arg !== '--keep');
+
+await sandboxUp({ install: true });
+await buildGoPrograms({ names: ['k6'], cacheDir: defaultCacheDir() });
+const result = await runLayer('e2e', { args });
+if (!keep) await sandboxDown();
+process.exit(summarize([result]));

@@ -1,0 +1,44 @@
+/**
+ * `npm test`: every layer that needs no cluster, each with the real servers it needs, started by the tests themselves.
+ * What is missing is built first (and cached). `npm test -- unit replay` runs only the named layers.
+ */
+import { parseArgs } from 'node:util';
+import { buildGoPrograms, defaultCacheDir } from '../deploy/sandbox/build/go-programs.ts';
+import type { GoProgramName } from '../deploy/sandbox/programs/catalogue.ts';
+import { runLayer, summarize, type LayerResult } from './support/vitest-run.ts';
+
+/** Go programs whose servers a layer starts. */
+const layers: Record<string, GoProgramName[]> = {
+  unit: [],
+  workflows: ['temporal'],
+  replay: [],
+  activities: ['etcd', 'kubernetes', 'versitygw'],
+};
+
+const { positionals } = parseArgs({ allowPositionals: true });
+const chosen = positionals.length > 0 ? positionals : Object.keys(layers);
+const unknown = chosen.filter((layer) => !(layer in layers));
+if (unknown.length > 0) {
+  console.error(
+    `npm test: no layer ${unknown.join(', ')}; there are ${Object.keys(layers).join(', ')}`,
+  );
+  process.exit(2);
+}
+
+const programs = [...new Set(chosen.flatMap((layer) => layers[layer] ?? []))];
+if (programs.length > 0) {
+  await buildGoPrograms({
+    names: programs,
+    cacheDir: defaultCacheDir(),
+    onProgress: ({ name, state, elapsedMs }) => {
+      if (state !== 'cached') console.log(`${name}: ${state} (${Math.round(elapsedMs / 1000)} s)`);
+    },
+  });
+}
+
+const results: LayerResult[] = [];
+for (const layer of chosen) {
+  console.log(`\n== ${layer}`);
+  results.push(await runLayer(layer));
+}
+process.exit(summarize(results));
