@@ -1,0 +1,32 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { asyncLocalStorage } from '@temporalio/activity';
+
+/**
+ * The running activity's cancellation signal; undefined where the code runs outside an activity, as a test or the
+ * command line does.
+ */
+export function cancellationSignal(): AbortSignal | undefined {
+  return asyncLocalStorage.getStore()?.cancellationSignal;
+}
+
+/** Says that the activity still lives, and where it is. Without it a dead worker is noticed only at the time-out. */
+export function heartbeat(details?: unknown): void {
+  asyncLocalStorage.getStore()?.heartbeat(details);
+}
+
+/** Throws the activity's cancellation when it was cancelled. */
+export function throwIfCancelled(): void {
+  cancellationSignal()?.throwIfAborted();
+}
+
+/** Sleeps, ends at once with the cancellation's error when the activity is cancelled. */
+export async function pause(ms: number): Promise<void> {
+  const signal = cancellationSignal();
+  signal?.throwIfAborted();
+  try {
+    await delay(ms, undefined, signal === undefined ? {} : { signal });
+  } catch (error) {
+    signal?.throwIfAborted();
+    throw error;
+  }
+}
