@@ -66,6 +66,38 @@ export interface OperatorDecision {
   reason?: string;
 }
 
+/** One way out of `needs-operator`. */
+export interface OperatorOption {
+  action: OperatorDecision['action'];
+  /** False where it cannot be done at all; such an answer is refused. */
+  possible: boolean;
+  /** Whether it may leave the site worse than it is. */
+  safe: boolean;
+  why: string;
+}
+
+/** Who sent a signal such as `pause`, `abort` or `skip`, and why. */
+export interface OperatorNote {
+  by: string;
+  reason?: string;
+}
+
+/** A signal or update that was not followed, and why. Kept and shown: nothing is dropped silently. */
+export interface IgnoredMessage {
+  /** `skip`, `approve`, … */
+  name: string;
+  by: string | null;
+  at: string;
+  why: string;
+}
+
+/** Somebody asked to hold; no further change is started until `resume`. */
+export interface PauseRequest {
+  by: string | null;
+  reason: string | null;
+  at: string;
+}
+
 /** What an operation in `needs-operator` asks. */
 export interface OperatorQuestion {
   step: string;
@@ -73,7 +105,7 @@ export interface OperatorQuestion {
   /** Failure type from the table in src/domain/failures.ts. */
   failureType: string;
   /** Each action, whether it is safe now, and why. */
-  options: { action: OperatorDecision['action']; safe: boolean; why: string }[];
+  options: OperatorOption[];
   since: string;
 }
 
@@ -112,6 +144,23 @@ export interface OperationStatus {
   waitingFor: LockHolder | null;
   operatorQuestion: OperatorQuestion | null;
   criteria: CriterionResult[];
+  /** A hold that was asked for; the state is `paused` once it takes effect. */
+  pause: PauseRequest | null;
+  ignored: IgnoredMessage[];
+}
+
+/** One phase of a roadmap, run as a child workflow under its own id. */
+export interface RoadmapChild {
+  phase: number;
+  operation: OperationType;
+  workflowId: string;
+  runId: string | null;
+  outcome: OperationReport['outcome'] | 'running' | 'failed' | null;
+}
+
+/** The answer of the query `status` of `roadmap`. */
+export interface RoadmapStatus extends OperationStatus {
+  children: RoadmapChild[];
 }
 
 /** What an operation returns when it ends. */
@@ -126,4 +175,9 @@ export interface OperationReport {
   criteria: CriterionResult[];
   findings: Finding[];
   recoveryPoint: RecoveryPointRef | null;
+}
+
+/** What `roadmap` returns: its own steps and gates' outcome, and the report of every phase that ran, in order. */
+export interface RoadmapReport extends OperationReport {
+  phases: OperationReport[];
 }

@@ -1,0 +1,177 @@
+import type { AllActivities } from '../activities/contracts.ts';
+import { failures } from './failures.ts';
+import type { FailureType } from './failures.ts';
+
+/** How an activity is run: plain data with the field names of Temporal's ActivityOptions; times in milliseconds. */
+export interface RetryProfile {
+  startToCloseTimeout: number;
+  /** Set where the activity must heartbeat; a worker that dies in it is noticed after this time. */
+  heartbeatTimeout?: number;
+  retry: {
+    initialInterval: number;
+    backoffCoefficient: number;
+    maximumInterval: number;
+    /** Absent means: for ever. */
+    maximumAttempts?: number;
+    nonRetryableErrorTypes: FailureType[];
+  };
+  cancellationType: 'WAIT_CANCELLATION_COMPLETED' | 'TRY_CANCEL';
+}
+
+const SECOND = 1_000;
+const MINUTE = 60 * SECOND;
+const HOUR = 60 * MINUTE;
+const DAY = 24 * HOUR;
+
+/** Types that no further attempt can mend; a person has to do something first. */
+const nonRetryableErrorTypes = (Object.keys(failures) as FailureType[]).filter(
+  (type) => !failures[type].retryable,
+);
+
+/**
+ * The named ways to run an activity. None limits the whole time from schedule to close: while no worker runs, work
+ * waits for one as long as it takes. Cancellation always waits for what is under way wherever something is changed,
+ * because an undo must not overtake the change that it takes back.
+ */
+export const retryProfiles = {
+  /**
+   * Reads. They change nothing, so trying often is free, and ten attempts (about three minutes) outlast the restart of
+   * an API server; after that a person should hear that the other side is gone.
+   */
+  probe: {
+    startToCloseTimeout: MINUTE,
+    retry: {
+      initialInterval: SECOND,
+      backoffCoefficient: 2,
+      maximumInterval: 30 * SECOND,
+      maximumAttempts: 10,
+      nonRetryableErrorTypes,
+    },
+    cancellationType: 'TRY_CANCEL',
+  },
+  /**
+   * Short idempotent writes. Repeating one is safe, so a lost answer is simply asked for again; the time for one
+   * attempt is short because a write that hangs longer has met a broken peer.
+   */
+  mutate: {
+    startToCloseTimeout: 2 * MINUTE,
+    retry: {
+      initialInterval: SECOND,
+      backoffCoefficient: 2,
+      maximumInterval: 30 * SECOND,
+      maximumAttempts: 10,
+      nonRetryableErrorTypes,
+    },
+    cancellationType: 'WAIT_CANCELLATION_COMPLETED',
+  },
+  /**
+   * Work that takes as long as there is data or pods: Jobs, rollouts, probes with pods. Heartbeats show a dead worker
+   * within half a minute and carry cancellation; the next attempt adopts what the last one left under its
+   * deterministic name, so attempts after a crash are cheap.
+   */
+  longRunning: {
+    startToCloseTimeout: 6 * HOUR,
+    heartbeatTimeout: 30 * SECOND,
+    retry: {
+      initialInterval: 2 * SECOND,
+      backoffCoefficient: 2,
+      maximumInterval: MINUTE,
+      maximumAttempts: 10,
+      nonRetryableErrorTypes,
+    },
+    cancellationType: 'WAIT_CANCELLATION_COMPLETED',
+  },
+  /**
+   * Taking away what cannot be made again (keys, for one). A single attempt: whether to repeat it after an unclear
+   * answer is a person's decision, asked through `needs-operator`.
+   */
+  irreversible: {
+    startToCloseTimeout: 2 * MINUTE,
+    retry: {
+      initialInterval: SECOND,
+      backoffCoefficient: 1,
+      maximumInterval: SECOND,
+      maximumAttempts: 1,
+      nonRetryableErrorTypes,
+    },
+    cancellationType: 'WAIT_CANCELLATION_COMPLETED',
+  },
+  /**
+   * Telling people. Five attempts, then the operation goes on: a broken chat must never hold or fail a migration, and
+   * everything said is in `status` as well.
+   */
+  notify: {
+    startToCloseTimeout: 30 * SECOND,
+    retry: {
+      initialInterval: 2 * SECOND,
+      backoffCoefficient: 2,
+      maximumInterval: 30 * SECOND,
+      maximumAttempts: 5,
+      nonRetryableErrorTypes,
+    },
+    cancellationType: 'TRY_CANCEL',
+  },
+  /**
+   * A watch that runs beside everything else until it is cancelled, for days when a person is asked meanwhile. It
+   * returns its report on cancellation, so cancelling waits for it; the heartbeat is short because cancellation
+   * travels with it. Tried for ever: each attempt goes on from the counts in the last heartbeat.
+   */
+  watch: {
+    startToCloseTimeout: 30 * DAY,
+    heartbeatTimeout: 10 * SECOND,
+    retry: {
+      initialInterval: SECOND,
+      backoffCoefficient: 2,
+      maximumInterval: 30 * SECOND,
+      nonRetryableErrorTypes,
+    },
+    cancellationType: 'WAIT_CANCELLATION_COMPLETED',
+  },
+} satisfies Record<string, RetryProfile>;
+
+export type RetryProfileName = keyof typeof retryProfiles;
+
+/** Which profile each activity runs under. Those with a heartbeat time-out must heartbeat more often than it. */
+export const activityProfiles: Record<keyof AllActivities, RetryProfileName> = {
+  loadSite: 'probe',
+  planPrerequisites: 'longRunning',
+  planHybridStorage: 'longRunning',
+  detectDrift: 'probe',
+  createBucket: 'mutate',
+  deleteEmptyBucket: 'mutate',
+  configureBucket: 'mutate',
+  restoreBucketConfiguration: 'mutate',
+  createBucketKeys: 'mutate',
+  deleteBucketKeys: 'irreversible',
+  installProvisioner: 'longRunning',
+  removeProvisioner: 'longRunning',
+  createSharedClaim: 'longRunning',
+  releaseSharedClaim: 'longRunning',
+  copyExtensions: 'longRunning',
+  keepSalts: 'mutate',
+  deleteSalts: 'mutate',
+  applyConfiguration: 'mutate',
+  deleteConfiguration: 'mutate',
+  applyDisruptionBudget: 'mutate',
+  restoreDisruptionBudget: 'mutate',
+  startNewPods: 'longRunning',
+  removeNewPods: 'longRunning',
+  moveTraffic: 'longRunning',
+  returnTraffic: 'longRunning',
+  retireOldPods: 'longRunning',
+  reviveOldPods: 'longRunning',
+  scaleOut: 'longRunning',
+  restoreScale: 'longRunning',
+  verifyDatabase: 'longRunning',
+  verifyObjectStorage: 'longRunning',
+  verifyHostnames: 'longRunning',
+  verifySharedStorage: 'longRunning',
+  verifyPluginLifecycle: 'longRunning',
+  verifyAdminAndVisitors: 'longRunning',
+  measureBaseline: 'longRunning',
+  watchVisitors: 'watch',
+  takeRecoveryPoint: 'longRunning',
+  notify: 'notify',
+  requestLock: 'mutate',
+  isHolderAlive: 'probe',
+};
