@@ -1,0 +1,422 @@
+/**
+ * Proves that a site file with errors gives all of them at once, each with its place, what was found and what is allowed;
+ * that secrets written by mistake are not repeated; that no input makes it crash. Does not read files: see
+ * test/unit/activities/sites.test.ts.
+ */
+import { readFileSync } from 'node:fs';
+import Ajv from 'ajv/dist/2020.js';
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { parse, stringify } from 'yaml';
+import { SiteFileError } from '../../../src/domain/site/issues.ts';
+import { siteJsonSchema, type SchemaNode } from '../../../src/domain/site/json-schema.ts';
+import { editDistance, nearestName } from '../../../src/domain/site/nearest-name.ts';
+import { parseSite } from '../../../src/domain/site/parse-site.ts';
+import type { SiteFile } from '../../../src/domain/site/schema.ts';
+import { secretReferenceAllowed } from '../../../src/domain/site/values.ts';
+
+const acmeText = readFileSync('sites/acme.yaml', 'utf8');
+const acme = () => parse(acmeText) as SiteFile;
+
+const noTfvars = () => Promise.reject(new Error('there is no such file'));
+
+function load(content: unknown, readTfvars: (file: string) => Promise<object> = noTfvars) {
+  const text = typeof content === 'string' ? content : stringify(content);
+  return parseSite(text, {
+    fileName: 'sites/acme.yaml',
+    readTfvars: (file) => readTfvars(file) as Promise<Record<string, unknown>>,
+  });
+}
+
+async function issuesOf(content: unknown, readTfvars?: (file: string) => Promise<object>) {
+  const error: unknown = await load(content, readTfvars).then(
+    () => null,
+    (caught: unknown) => caught,
+  );
+  if (error === null) return [];
+  if (!(error instanceof SiteFileError)) throw error as Error;
+  return error.issues;
+}
+
+/** acme with one field set, or left out with `undefined`. */
+function withField(path: string, value: unknown): SiteFile {
+  const site = acme();
+  const keys = path.split('.');
+  const last = keys.pop() ?? '';
+  let section = site as unknown as Record<string, unknown>;
+  for (const key of keys) {
+    section[key] ??= {};
+    section = section[key] as Record<string, unknown>;
+  }
+  if (value === undefined) delete section[last];
+  else section[last] = value;
+  return site;
+}
+
+describe('a good site file', () => {
+  test('gives the resolved site with every default', async () => {
+    const site = await load(acmeText);
+    expect(site.hosts).toEqual({
+      names: ['acme.presslift.test'],
+      issuer: 'presslift-ca',
+      ingressClass: 'traefik',
+    });
+    expect(site.approvals.gates).toEqual({
+      apply: { quorum: 1, twoPerson: false, deadline: 'P3D', remindEvery: 'P1D' },
+      'go-no-go': { quorum: 1, twoPerson: true, deadline: 'P3D', remindEvery: 'P1D' },
+    });
+    expect(site.drill).toEqual({ schedule: '0 5 * * 1', rto: 'PT30M', rpo: 'P1D' });
+    expect(site.slo.latency).toEqual({ p95Ms: 500, p99Ms: 1500 });
+  });
+
+  test('takes host names from Terraform variables, strings and lists', async () => {
+    const tfvars = { file: '../prod.tfvars', variables: ['domain', 'aliases'] };
+    const site = await load({ ...acme(), hosts: { tfvars, issuer: 'x' } }, async (file) => {
+      expect(file).toBe('../prod.tfvars');
+      return { domain: 'www.acme.test', aliases: ['acme.test', 'shop.acme.test'], other: 1 };
+    });
+    expect(site.hosts.names).toEqual(['www.acme.test', 'acme.test', 'shop.acme.test']);
+    expect(site.hosts).not.toHaveProperty('tfvars');
+  });
+});
+
+describe('one wrong field', () => {
+  const digitalocean = {
+    provider: 'digitalocean',
+    clusterId: '9cc10173-e9ea-4176-9dbc-a4cee4c4ff30',
+    token: 'env:T',
+  };
+  test.each<[path: string, value: unknown, at: string, found: string, allowed: string]>([
+    ['name', 'other', 'name', '"other"', '"acme", the name of the file'],
+    ['name', 'Acme', 'name', '"Acme"', 'a DNS label'],
+    ['cluster.namespace', undefined, 'cluster.namespace', 'nothing', 'a DNS label'],
+    ['cluster', undefined, 'cluster', 'nothing', 'a section with the keys namespace'],
+    ['cluster', [], 'cluster', 'an empty list', 'a section with the keys namespace'],
+    ['cluster', null, 'cluster', 'an empty value', 'a section with the keys namespace'],
+    ['wordpress.replicas', 1, 'wordpress.replicas', '1', 'a whole number of at least 2'],
+    ['wordpress.replicas', 2.5, 'wordpress.replicas', '2.5', 'a whole number'],
+    ['wordpress.replicas', '2', 'wordpress.replicas', '"2"', 'a whole number'],
+    ['wordpress.image', 'a b', 'wordpress.image', '"a b"', 'an image reference'],
+    ['database.port', 70000, 'database.port', '70000', 'a whole number from 1 to 65535'],
+    ['database.engine', 'postgres', 'database.engine', '"postgres"', 'one of mysql, mariadb'],
+    ['database.engine', 'mariadb', 'database.engine', 'mariadb', 'mysql, the engine'],
+    [
+      'database.managed',
+      { ...digitalocean, clusterId: 'x' },
+      'database.managed.clusterId',
+      '"x"',
+      'a UUID',
+    ],
+    [
+      'storage.objects.provider',
+      'gcs',
+      'storage.objects.provider',
+      '"gcs"',
+      'one of spaces, r2, s3',
+    ],
+    ['storage.objects.bucket', 'ab', 'storage.objects.bucket', '"ab"', 'a bucket name'],
+    ['storage.objects.bucket', 'Abc', 'storage.objects.bucket', '"Abc"', 'a bucket name'],
+    ['storage.objects.bucket', 'a.b', 'storage.objects.bucket', '"a.b"', 'without dots (spaces)'],
+    ['storage.objects.endpoint', 's3.test', 'storage.objects.endpoint', '"s3.test"', 'a URL'],
+    ['storage.sharedClaim.size', '0Gi', 'storage.sharedClaim.size', '"0Gi"', 'larger than nothing'],
+    [
+      'storage.provisioner',
+      { kind: 'x' },
+      'storage.provisioner.kind',
+      '"x"',
+      'one of nfs-server, digitalocean-nfs',
+    ],
+    ['approvals.approvers', [], 'approvals.approvers', 'an empty list', 'a list, not empty'],
+    ['approvals.approvers', ['a', 'a'], 'approvals.approvers[1]', 'a again', 'each name once'],
+    [
+      'approvals.deputies',
+      ['bob'],
+      'approvals.deputies[0]',
+      'bob, who is an approver',
+      'not approvers already',
+    ],
+    ['approvals.gates.apply.quorum', 3, 'approvals.gates.apply.quorum', '3', 'at most 2'],
+    ['approvals.gates.apply.quorum', 0, 'approvals.gates.apply.quorum', '0', 'at least 1'],
+    [
+      'approvals.gates.apply.deadline',
+      'PT0S',
+      'approvals.gates.apply.deadline',
+      '"PT0S"',
+      'longer than nothing',
+    ],
+    [
+      'approvals.gates.apply.deadline',
+      '3 days',
+      'approvals.gates.apply.deadline',
+      '"3 days"',
+      'ISO 8601',
+    ],
+    ['approvals.gates.apply.deadline', 'P', 'approvals.gates.apply.deadline', '"P"', 'ISO 8601'],
+    ['hosts.names', ['*.acme.test'], 'hosts.names[0]', '*.acme.test', 'without *'],
+    ['hosts.names', ['a.test', 'a.test'], 'hosts.names[1]', 'a.test again', 'each name once'],
+    ['hosts.names', ['a_b.test'], 'hosts.names[0]', '"a_b.test"', 'a host name'],
+    ['hosts.names', undefined, 'hosts', 'neither names nor tfvars', 'exactly one'],
+    ['slo.latency', { p95Ms: 2000 }, 'slo.latency.p95Ms', '2000', 'at most p99Ms, which is 1500'],
+    [
+      'slo.availabilityPercent',
+      100,
+      'slo.availabilityPercent',
+      '100',
+      'greater than 0 less than 100',
+    ],
+    ['backup.timeZone', 'Mars/Base', 'backup.timeZone', '"Mars/Base"', 'an IANA time zone'],
+    ['backup.schedule', 'daily', 'backup.schedule', '"daily"', 'a cron expression'],
+    ['media.deleteLocal', 'yes', 'media.deleteLocal', '"yes"', 'true or false'],
+    ['load.paths', ['shop'], 'load.paths[0]', '"shop"', 'an absolute path'],
+  ])('%s: %j', async (path, value, at, found, allowed) => {
+    const issues = await issuesOf(withField(path, value));
+    expect(issues.map((issue) => issue.path)).toEqual([at]);
+    expect(issues[0]?.found).toBe(found);
+    expect(issues[0]?.allowed).toContain(allowed);
+  });
+
+  test('r2 without its endpoint', async () => {
+    const objects = { ...acme().storage.objects, provider: 'r2', endpoint: undefined };
+    const issues = await issuesOf(withField('storage.objects', objects));
+    expect(issues.map(({ path, found }) => [path, found])).toEqual([
+      ['storage.objects.endpoint', 'nothing'],
+    ]);
+  });
+
+  test('s3 with a bucket name that is an IP address', async () => {
+    const objects = { ...acme().storage.objects, provider: 's3', bucket: '10.0.0.1' };
+    const issues = await issuesOf(withField('storage.objects', objects));
+    expect(issues.map(({ allowed }) => allowed)).toEqual([
+      'a bucket name that is not an IP address',
+    ]);
+  });
+
+  test('no CA where no provider can be asked for it', async () => {
+    const database = { ...acme().database, ca: undefined, managed: undefined };
+    const issues = await issuesOf(withField('database', database));
+    expect(issues.map(({ path }) => path)).toEqual(['database.ca']);
+  });
+
+  test('two persons asked for where there is one', async () => {
+    const approvals = { approvers: ['alice'] };
+    const issues = await issuesOf(withField('approvals', approvals));
+    expect(issues.map(({ path }) => path)).toEqual([
+      'approvals.gates.apply.twoPerson',
+      'approvals.gates.go-no-go.twoPerson',
+    ]);
+  });
+
+  test('both names and tfvars', async () => {
+    const tfvars = { file: 'x.tfvars', variables: ['domain'] };
+    const issues = await issuesOf(withField('hosts.tfvars', tfvars));
+    expect(issues.map(({ path, found }) => [path, found])).toEqual([
+      ['hosts', 'both names and tfvars'],
+    ]);
+  });
+});
+
+describe('host names from Terraform', () => {
+  const site = (...variables: string[]) => ({
+    ...acme(),
+    hosts: { tfvars: { file: 'prod.tfvars', variables } },
+  });
+  const values = { domain: 'www.acme.test', region: 'nyc3', built: '${var.name}.test', n: 3 };
+
+  test.each([
+    ['domian', 'a variable that prod.tfvars sets', 'did you mean domain?'],
+    ['region', 'a variable with a host name', null],
+    ['built', 'without expressions', null],
+    ['n', 'a variable with a host name', null],
+  ])('variable %s', async (variable, allowed, hint) => {
+    const issues = await issuesOf(site('domain', variable), async () => values);
+    expect(issues.map(({ path }) => path)).toEqual(['hosts.tfvars.variables[1]']);
+    expect(issues[0]?.allowed).toContain(allowed);
+    expect(issues[0]?.hint).toBe(hint);
+  });
+
+  test('a file that cannot be read', async () => {
+    const issues = await issuesOf(site('domain'));
+    expect(issues.map(({ path, found }) => [path, found])).toEqual([
+      ['hosts.tfvars.file', '"prod.tfvars": there is no such file'],
+    ]);
+  });
+});
+
+describe('errors', () => {
+  test('are all told at once, in the order of the file, with line and column', async () => {
+    const issues = await issuesOf(
+      acmeText
+        .replace('namespace: acme', 'namspace: acme')
+        .replace('port: 13306', 'port: 0')
+        .replace('deputies: [carol]', 'deputies: [alice]')
+        .replace('quorum: 1', 'quorum: 9')
+        .concat('\nmedai: {}\n'),
+    );
+    expect(issues.map(({ path, line }) => [path, line])).toEqual([
+      ['cluster.namespace', 12],
+      ['cluster.namspace', 13],
+      ['database.port', 29],
+      ['approvals.deputies[0]', 53],
+      ['approvals.gates.apply.quorum', 56],
+      ['medai', 61],
+    ]);
+    expect(issues.map(({ hint }) => hint)).toEqual([
+      null,
+      'did you mean namespace?',
+      null,
+      null,
+      null,
+      'did you mean media?',
+    ]);
+  });
+
+  test('of YAML have line and column too', async () => {
+    const issues = await issuesOf('name: acme\n  bad: [1\nname: x');
+    expect(issues.length).toBeGreaterThan(0);
+    expect(issues[0]).toMatchObject({ line: 1, column: 7 });
+    expect(issues[0]?.found).toMatch(/^bad YAML/);
+  });
+
+  test.each(['', '[]', 'text', '42', 'null', '---\na: 1\n---\nb: 2', '*alias', 'a: &a [*a]'])(
+    'of %j as a whole file are told, not thrown as something else',
+    async (text) => {
+      expect((await issuesOf(text)).length).toBeGreaterThan(0);
+    },
+  );
+
+  test('never repeat what could be a secret', async () => {
+    const secret = 'hunter2-planted';
+    const root = siteJsonSchema();
+    const fields: string[] = [];
+    const walk = (node: SchemaNode, path: string): void => {
+      if (node.title === secretReferenceAllowed) fields.push(path);
+      for (const [name, child] of Object.entries(node.properties ?? {})) {
+        walk(child, path === '' ? name : `${path}.${name}`);
+      }
+      if (node.items !== undefined) walk(node.items, `${path}[]`);
+    };
+    walk(root, '');
+    expect(fields).toContain('database.credentials');
+    expect(fields).toContain('notifications.webhooks[].url');
+    for (const field of fields) {
+      const site = field.includes('[]')
+        ? withField('notifications', { webhooks: [{ url: secret }] })
+        : withField(field, secret);
+      const error = await load(site).catch((caught: unknown) => caught);
+      expect(error, field).toBeInstanceOf(SiteFileError);
+      expect(String(error)).toContain(field.replace('[]', '[0]'));
+      expect(JSON.stringify(error) + String(error)).not.toContain(secret);
+    }
+    const broken = acmeText.replace('kubernetes:acme/wordpress-admin', `"${secret}`);
+    expect(String(await load(broken).catch((caught: unknown) => caught))).not.toContain(secret);
+  });
+});
+
+describe('nonsense', () => {
+  test('never crashes the reader: any text gives a site or a list of errors', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.string({ unit: 'grapheme', maxLength: 200 }), async (text) => {
+        expect((await issuesOf(text)).length).toBeGreaterThan(0);
+      }),
+    );
+  });
+
+  test('in any place of a good file gives errors for people', async () => {
+    const paths = [
+      'name',
+      'hosts',
+      'hosts.names',
+      'cluster',
+      'database.port',
+      'storage.objects',
+      'storage.provisioner',
+      'approvals',
+      'approvals.gates',
+      'approvals.gates.apply',
+      'slo',
+      '__proto__x',
+    ];
+    await fc.assert(
+      fc.asyncProperty(fc.constantFrom(...paths), fc.jsonValue(), async (path, value) => {
+        for (const issue of await issuesOf(withField(path, value))) {
+          expect(issue.found).not.toBe('');
+          expect(issue.allowed).not.toBe('');
+          expect(issue.allowed).not.toMatch(/undefined|\[object/);
+        }
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  test('keys of every spelling are refused', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.string({ minLength: 1 }), async (key) => {
+        const site = acme() as Record<string, unknown>;
+        fc.pre(!Object.hasOwn(siteJsonSchema().properties ?? {}, key));
+        // The YAML, not an object: `__proto__` as key of a literal would not be a key.
+        const text = `${stringify(site)}\n${stringify(key).trimEnd()}: 1\n`;
+        expect((await issuesOf(text)).length).toBeGreaterThan(0);
+      }),
+    );
+    expect((await issuesOf(`${acmeText}\n__proto__: 1\n`)).map(({ path }) => path)).toEqual([
+      '__proto__',
+    ]);
+  });
+});
+
+describe('nearest name', () => {
+  test.each([
+    ['namspace', 'namespace'],
+    ['naemspace', 'namespace'],
+    ['shared_claim', 'sharedClaim'],
+    ['zzz', null],
+    ['x'.repeat(100_000), null],
+  ])('of %s', (written, meant) => {
+    expect(nearestName(written, ['namespace', 'sharedClaim', 'ca'])).toBe(meant);
+  });
+
+  test('edit distance is zero only for the same, symmetric, and one for a swap', () => {
+    const letters = fc.string({ unit: fc.constantFrom('a', 'b', 'c'), maxLength: 8 });
+    fc.assert(
+      fc.property(letters, letters, (a, b) => {
+        expect(editDistance(a, b) === 0).toBe(a === b);
+        expect(editDistance(a, b)).toBe(editDistance(b, a));
+        expect(editDistance(a, b)).toBeLessThanOrEqual(Math.max(a.length, b.length));
+      }),
+    );
+    expect(editDistance('abcd', 'abdc')).toBe(1);
+  });
+});
+
+describe('JSON Schema', () => {
+  const validate = new Ajv.default({ strict: false, validateFormats: false }).compile(
+    siteJsonSchema(),
+  );
+
+  test.each(['acme', 'example-digitalocean'])('accepts sites/%s.yaml', (name) => {
+    const accepted = validate(parse(readFileSync(`sites/${name}.yaml`, 'utf8')));
+    expect(validate.errors).toBeNull();
+    expect(accepted).toBe(true);
+  });
+
+  test.each([
+    ['an unknown key', withField('clsuter', {})],
+    ['a wrong type', withField('database.port', 'x')],
+    ['a missing section', withField('cluster', undefined)],
+    ['a malformed reference', withField('database.credentials', 'hunter2')],
+  ])('refuses %s', (_, site) => {
+    expect(validate(site)).toBe(false);
+  });
+});
+
+test('sites/example-digitalocean.yaml shows every section and is valid', async () => {
+  const text = readFileSync('sites/example-digitalocean.yaml', 'utf8');
+  const site = await parseSite(text, {
+    fileName: 'sites/example-digitalocean.yaml',
+    readTfvars: noTfvars,
+  });
+  expect(site.name).toBe('example-digitalocean');
+  expect(Object.keys(parse(text) as object).sort()).toEqual(
+    Object.keys(siteJsonSchema().properties ?? {}).sort(),
+  );
+});
