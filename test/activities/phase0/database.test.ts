@@ -1,0 +1,140 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { failureTypeOf } from '../../../src/activities/failure.ts';
+import { verifiedHandshake } from '../../../src/activities/database/handshake.ts';
+import {
+  probeDatabase,
+  probePlain,
+  probeWrongCa,
+  type DatabaseProbeOptions,
+} from '../../../src/activities/database/probe.ts';
+import { createCertificate } from '../../../src/activities/database/x509.ts';
+import { Secret } from '../../../src/activities/secrets/secret.ts';
+import { freePort, startMariaDb, type TestDatabase } from '../../support/mariadb.ts';
+
+/**
+ * The database probes against real MariaDB servers. It proves what is verified before a password leaves the process, and
+ * that the probes can fail; it does not cover MySQL's own authentication plugins.
+ */
+
+const typeOf = (promise: Promise<unknown>) =>
+  promise.then(
+    () => 'no failure',
+    (error: unknown) => failureTypeOf(error) ?? String(error),
+  );
+
+describe('a server that requires TLS', () => {
+  let server: TestDatabase;
+  let options: DatabaseProbeOptions;
+
+  beforeAll(async () => {
+    server = await startMariaDb();
+    await server.admin(`
+      CREATE DATABASE wordpress CHARACTER SET utf8mb4;
+      CREATE USER wp IDENTIFIED BY 'pass-word';
+      GRANT ALL PRIVILEGES ON wordpress.* TO wp;
+      CREATE USER reader IDENTIFIED BY 'pass-word';
+      GRANT SELECT ON wordpress.* TO reader;
+    `);
+    options = {
+      host: server.host,
+      port: server.port,
+      ca: server.ca,
+      database: 'wordpress',
+      account: { username: 'wp', password: new Secret('pass-word') },
+    };
+  });
+  afterAll(async () => server?.stop());
+
+  it('is connected to over verified TLS, by address', async () => {
+    const { tls, content } = await probeDatabase(options);
+    expect(tls.protocol).toBe('TLSv1.3');
+    expect(tls.cipher).toMatch(/^TLS_/);
+    expect(tls.certificate.names).toContain('127.0.0.1');
+    expect(content).toMatchObject({
+      exists: true,
+      server: {
+        engine: 'mariadb',
+        hasMd5: true,
+        requireSecureTransport: true,
+        characterSet: 'utf8mb4',
+      },
+      privileges: { sufficient: true, missing: [], excessive: [] },
+    });
+    expect(content.server.maxConnections).toBeGreaterThan(0);
+  });
+
+  it('shows what an account lacks', async () => {
+    const account = { username: 'reader', password: new Secret('pass-word') };
+    const { content } = await probeDatabase({ ...options, account });
+    expect(content.privileges.sufficient).toBe(false);
+    expect(content.privileges.missing).toContain('ALTER');
+  });
+
+  it('shows that a database does not exist', async () => {
+    const { content } = await probeDatabase({ ...options, database: 'nothing' });
+    expect(content.exists).toBe(false);
+  });
+
+  it('is refused under a CA that did not sign its certificate', async () => {
+    expect(await probeWrongCa(options)).toMatchObject({ refused: true });
+    const stranger = createCertificate({ commonName: 'Presslift test CA' });
+    expect(await typeOf(probeDatabase({ ...options, ca: stranger.certificate }))).toBe(
+      'TlsRejected',
+    );
+  });
+
+  it('is refused without a CA of its own', async () => {
+    expect(await typeOf(probeDatabase({ ...options, ca: undefined }))).toBe('TlsRejected');
+  });
+
+  it('refuses plain connections', async () => {
+    expect(await probePlain(options)).toMatchObject({ refused: true });
+  });
+
+  it('denies a wrong password without repeating it', async () => {
+    const account = { username: 'wp', password: new Secret('not-the-password') };
+    const error = await probeDatabase({ ...options, account }).catch((caught: unknown) => caught);
+    expect(failureTypeOf(error)).toBe('Unauthorized');
+    expect(JSON.stringify(error, Object.getOwnPropertyNames(error))).not.toContain(
+      'not-the-password',
+    );
+  });
+
+  it('is Unavailable when nothing listens', async () => {
+    expect(await typeOf(probeDatabase({ ...options, port: await freePort() }))).toBe('Unavailable');
+  });
+});
+
+describe('a server whose certificate names another address', () => {
+  let server: TestDatabase;
+
+  beforeAll(async () => {
+    server = await startMariaDb({
+      certificateAddresses: ['192.0.2.1'],
+      requireSecureTransport: false,
+    });
+    await server.admin(`
+      CREATE USER lax IDENTIFIED BY 'pass-word';
+      CREATE USER strict IDENTIFIED BY 'pass-word' REQUIRE SSL;
+    `);
+  });
+  afterAll(async () => server?.stop());
+
+  it('is rejected before any account is named', async () => {
+    expect(await typeOf(verifiedHandshake(server, server.ca))).toBe('TlsRejected');
+  });
+
+  it('is found out when it accepts plain connections', async () => {
+    const account = { username: 'lax', password: new Secret('pass-word') };
+    expect(await probePlain({ ...server, database: 'wordpress', account })).toMatchObject({
+      refused: false,
+    });
+  });
+
+  it('counts as refusing plain where the account requires TLS', async () => {
+    const account = { username: 'strict', password: new Secret('pass-word') };
+    expect(await probePlain({ ...server, database: 'wordpress', account })).toMatchObject({
+      refused: true,
+    });
+  });
+});
