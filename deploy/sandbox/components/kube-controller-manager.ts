@@ -1,0 +1,1 @@
+export { kubeControllerManager } from './kube-controllers.ts';

@@ -1,0 +1,1 @@
+export { kubeScheduler } from './kube-controllers.ts';
