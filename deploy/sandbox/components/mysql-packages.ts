@@ -1,0 +1,234 @@
+/**
+ * Database servers unpacked from Debian packages of another release than the machine's own.
+ *
+ * Nothing is installed: a private apt root (own sources, lists and cache; the machine's proxies and keyrings) resolves a
+ * server package with everything that it needs, the packages are unpacked into one folder, and the server runs in it
+ * by `chroot`, with its own C library.
+ */
+import { existsSync } from 'node:fs';
+import { mkdir, readdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { ComponentContext } from '../component.ts';
+
+/** A server program as Debian packages it. */
+export interface ServerPackage {
+  /** Name of the folder in the cache. */
+  name: string;
+  packageName: string;
+  /** Series of the upstream version that is wanted, such as `9.7`. */
+  series: string;
+  /** Debian release that has this series. */
+  suite: string;
+}
+
+/** An unpacked server: its root folder and the Debian version. */
+export interface ServerTree {
+  root: string;
+  version: string;
+}
+
+type Tools = Pick<ComponentContext, 'run' | 'progress'>;
+
+/** Not needed to run a server, and most of the size. */
+const dropped = ['doc', 'info', 'lintian', 'locale', 'man', 'perl', 'zoneinfo'];
+
+/** Folders that packages rely on from their base system, and those that the server's own folders are mounted on. */
+const skeleton = ['dev', 'etc/mysql', 'proc', 'run/mysqld', 'tmp', 'var/lib/mysql'];
+
+const keyrings = [
+  '/usr/share/keyrings/debian-archive-keyring.gpg',
+  '/usr/share/keyrings/debian-archive-keyring.pgp',
+];
+
+/**
+ * Returns the newest unpacked tree of the wanted series, making it when the cache has none. Safe to call again after
+ * an interruption: a tree appears under its name only when it is complete.
+ */
+export async function unpackedServer(
+  wanted: ServerPackage,
+  cacheDir: string,
+  tools: Tools,
+): Promise<ServerTree> {
+  const trees = join(cacheDir, 'debian', wanted.name);
+  await mkdir(trees, { recursive: true });
+  const cached = await newestTree(trees, wanted.series);
+  if (cached) return cached;
+
+  const apt = await privateApt(join(cacheDir, 'debian', 'apt', wanted.suite), wanted.suite, tools);
+  try {
+    const version = await candidateVersion(apt, wanted, tools);
+    tools.progress(`downloading ${wanted.packageName} ${version}`);
+    const what = ['install', '--yes', '--download-only', `${wanted.packageName}=${version}`];
+    await tools.run('apt-get', ['-c', apt.config, ...what], { timeoutMs: 600_000 });
+    return await unpack(apt, trees, version, tools);
+  } finally {
+    await rm(apt.archives, { recursive: true, force: true });
+  }
+}
+
+async function newestTree(trees: string, series: string): Promise<ServerTree | undefined> {
+  const versions = (await readdir(trees)).filter(
+    (name) => hasSeries(name, series) && existsSync(join(trees, name, 'usr')),
+  );
+  const version = versions.sort((a, b) => a.localeCompare(b, 'en', { numeric: true })).at(-1);
+  return version === undefined ? undefined : { root: join(trees, version), version };
+}
+
+/** Whether a Debian version (`1:10.11.18-0+deb12u1`) is of an upstream series (`10.11`). */
+export function hasSeries(version: string, series: string): boolean {
+  return version.replace(/^\d+:/, '').startsWith(`${series}.`);
+}
+
+interface PrivateApt {
+  config: string;
+  archives: string;
+}
+
+/** An apt root with the packages of one release and nothing installed, on the machine's own mirror. */
+async function privateApt(folder: string, suite: string, tools: Tools): Promise<PrivateApt> {
+  const archives = join(folder, 'cache/archives');
+  const config = join(folder, 'apt.conf');
+  const sources = join(folder, 'sources.list');
+  await mkdir(join(folder, 'state/lists/partial'), { recursive: true });
+  await mkdir(join(folder, 'parts'), { recursive: true });
+  await mkdir(join(archives, 'partial'), { recursive: true });
+  await writeFile(join(folder, 'state/status'), '');
+
+  const keyring = keyrings.find((file) => existsSync(file));
+  if (!keyring) {
+    throw new Error(
+      'The keys of the Debian archive are missing: apt-get install debian-archive-keyring',
+    );
+  }
+  const mirror = await debianMirror(tools);
+  await writeFile(sources, `deb [signed-by=${keyring} target=Packages] ${mirror} ${suite} main\n`);
+  await writeFile(
+    config,
+    [
+      `Dir::State "${join(folder, 'state')}";`,
+      `Dir::State::status "${join(folder, 'state/status')}";`,
+      `Dir::Cache "${join(folder, 'cache')}";`,
+      `Dir::Cache::archives "${archives}";`,
+      `Dir::Etc::SourceList "${sources}";`,
+      `Dir::Etc::SourceParts "${join(folder, 'parts')}";`,
+      `Dir::Etc::Preferences "${join(folder, 'preferences')}";`,
+      `Dir::Etc::PreferencesParts "${join(folder, 'parts')}";`,
+      'APT::Sandbox::User "root";',
+      'APT::Install-Recommends "false";',
+      'Acquire::Languages "none";',
+      'Acquire::Retries "3";',
+      // Otherwise an update that reached nothing is only a warning.
+      'APT::Update::Error-Mode "any";',
+      // The machine's hooks speak of the machine's own packages.
+      '#clear APT::Update::Post-Invoke;',
+      '#clear APT::Update::Post-Invoke-Success;',
+      '#clear DPkg::Post-Invoke;',
+      '#clear DPkg::Pre-Install-Pkgs;',
+      '',
+    ].join('\n'),
+  );
+  tools.progress(`reading the package list of Debian ${suite}`);
+  await tools.run('apt-get', ['-c', config, 'update'], { timeoutMs: 300_000 });
+  return { config, archives };
+}
+
+/**
+ * The Debian mirror that this machine uses, from its own apt configuration; PRESSLIFT_DEBIAN_MIRROR where that names
+ * none, as on a machine of another distribution.
+ */
+async function debianMirror(tools: Tools): Promise<string> {
+  const given = process.env.PRESSLIFT_DEBIAN_MIRROR;
+  if (given) return given;
+  const format = '$(CREATED_BY)|$(REPO_URI)|$(RELEASE)|$(ORIGIN)|$(LABEL)';
+  const { stdout } = await tools.run('apt-get', ['indextargets', '--format', format]);
+  const osRelease = await readFile('/etc/os-release', 'utf8');
+  const mirror = mirrorOf(stdout, osRelease);
+  if (!mirror) {
+    throw new Error(
+      'This machine has no Debian mirror in its apt sources: set PRESSLIFT_DEBIAN_MIRROR to the address of one',
+    );
+  }
+  return mirror;
+}
+
+/**
+ * Picks the main Debian archive out of apt's index targets (`created-by|uri|release|origin|label` lines). Origin and
+ * label are known only after an `apt-get update`; before it, the machine's own release tells.
+ */
+export function mirrorOf(indexTargets: string, osRelease: string): string | undefined {
+  const targets = indexTargets
+    .split('\n')
+    .map((line) => line.split('|'))
+    .filter(([createdBy]) => createdBy === 'Packages');
+  const labelled = targets.find(
+    ([, , , origin, label]) => origin === 'Debian' && label === 'Debian',
+  );
+  if (labelled) return labelled[1];
+  if (!/^ID=debian$/m.test(osRelease)) return undefined;
+  const codename = /^VERSION_CODENAME="?([a-z]+)"?$/m.exec(osRelease)?.[1];
+  return targets.find(
+    ([, uri, release]) => release === codename && new URL(uri!).pathname.startsWith('/debian'),
+  )?.[1];
+}
+
+async function candidateVersion(
+  apt: PrivateApt,
+  wanted: ServerPackage,
+  tools: Tools,
+): Promise<string> {
+  const { stdout } = await tools.run('apt-cache', [
+    '-c',
+    apt.config,
+    'madison',
+    wanted.packageName,
+  ]);
+  const versions = stdout
+    .split('\n')
+    .map((line) => line.split('|')[1]?.trim())
+    .filter((version) => version !== undefined);
+  const version = versions.find((each) => hasSeries(each, wanted.series));
+  if (!version) {
+    const found = versions.join(', ') || 'none';
+    throw new Error(
+      `Debian ${wanted.suite} has no ${wanted.packageName} ${wanted.series} (found: ${found})`,
+    );
+  }
+  return version;
+}
+
+async function unpack(
+  apt: PrivateApt,
+  trees: string,
+  version: string,
+  tools: Tools,
+): Promise<ServerTree> {
+  const unfinished = join(trees, `.unfinished-${process.pid}`);
+  await rm(unfinished, { recursive: true, force: true });
+  try {
+    for (const folder of ['bin', 'lib', 'lib64', 'sbin']) {
+      await mkdir(join(unfinished, 'usr', folder), { recursive: true });
+      await symlink(`usr/${folder}`, join(unfinished, folder));
+    }
+    const archives = (await readdir(apt.archives)).filter((name) => name.endsWith('.deb'));
+    for (const [index, archive] of archives.entries()) {
+      tools.progress(`unpacking ${index + 1} of ${archives.length}`);
+      // dpkg-deb's own extraction would replace the links above by folders.
+      const script = 'dpkg-deb --fsys-tarfile "$1" | tar -x -C "$2" --keep-directory-symlink';
+      const args = ['-c', `set -o pipefail; ${script}`, 'bash', join(apt.archives, archive)];
+      await tools.run('bash', [...args, unfinished]);
+    }
+    for (const folder of skeleton) await mkdir(join(unfinished, folder), { recursive: true });
+    for (const folder of dropped) {
+      await rm(join(unfinished, 'usr/share', folder), { recursive: true, force: true });
+    }
+    // The packages ship settings that include files of a usual installation.
+    await rm(join(unfinished, 'etc/mysql'), { recursive: true, force: true });
+    await mkdir(join(unfinished, 'etc/mysql'));
+    const root = join(trees, version);
+    await rm(root, { recursive: true, force: true });
+    await rename(unfinished, root);
+    return { root, version };
+  } finally {
+    await rm(unfinished, { recursive: true, force: true });
+  }
+}

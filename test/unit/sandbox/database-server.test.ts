@@ -1,0 +1,74 @@
+/** Proves how the sandbox's database servers are chosen, found and set up; that they run is the end-to-end tests' matter. */
+import { describe, expect, test } from 'vitest';
+import { hasSeries, mirrorOf } from '../../../deploy/sandbox/components/mysql-packages.ts';
+import {
+  initialStatements,
+  selectedEngine,
+  serverSettings,
+  sqlString,
+} from '../../../deploy/sandbox/components/mysql-server.ts';
+
+describe('the Debian mirror', () => {
+  const debian = 'ID=debian\nVERSION_CODENAME=bookworm\n';
+  const security =
+    'Packages|http://mirror.test/debian-security/|bookworm-security|Debian|Debian-Security';
+  const vendor = 'Packages|https://vendor.test/debian|bookworm|Vendor|Vendor';
+  const main = 'Packages|http://mirror.test/debian/|bookworm|Debian|Debian';
+
+  test('is the one that says it is Debian’s', () => {
+    expect(mirrorOf([vendor, security, main].join('\n'), debian)).toBe(
+      'http://mirror.test/debian/',
+    );
+  });
+
+  test('is told by the release before the first update', () => {
+    const unknown = main.replace('|Debian|Debian', '|$(ORIGIN)|$(LABEL)');
+    expect(mirrorOf(unknown, debian)).toBe('http://mirror.test/debian/');
+  });
+
+  test('is unknown on another distribution', () => {
+    const ubuntu = 'Packages|http://mirror.test/ubuntu/|noble|Ubuntu|Ubuntu';
+    expect(mirrorOf(ubuntu, 'ID=ubuntu\nVERSION_CODENAME=noble\n')).toBeUndefined();
+  });
+});
+
+test.each([
+  ['9.7.4-2', '9.7', true],
+  ['9.70.1-1', '9.7', false],
+  ['1:10.11.18-0+deb12u1', '10.11', true],
+  ['1:11.8.9+ds-4', '10.11', false],
+])('version %s is of series %s: %s', (version, series, expected) => {
+  expect(hasSeries(version, series)).toBe(expected);
+});
+
+test('MySQL is the default, MariaDB can be selected, anything else is refused', () => {
+  expect(selectedEngine('')).toBe('mysql');
+  expect(selectedEngine('mariadb')).toBe('mariadb');
+  expect(() => selectedEngine('postgres')).toThrow('mysql or mariadb');
+});
+
+test('both servers demand TLS and listen where they are told', () => {
+  for (const engine of ['mysql', 'mariadb'] as const) {
+    const settings = serverSettings(engine, { addresses: ['127.0.0.1', '10.85.0.1'], port: 13306 });
+    expect(settings).toContain('\nrequire_secure_transport=ON\n');
+    expect(settings).toContain('\nbind-address=127.0.0.1,10.85.0.1\nport=13306\n');
+    expect(settings).toContain('\nlog-bin=binlog\n');
+  }
+});
+
+test('WordPress’s user reaches its own database alone and needs TLS', () => {
+  const credentials = { databaseAdminPassword: 'admin-pw', wordpressDatabasePassword: 'wp-pw' };
+  for (const engine of ['mysql', 'mariadb'] as const) {
+    const lines = initialStatements(engine, credentials).split('\n');
+    const about = lines.filter((line) => line.includes("'wordpress'@"));
+    expect(about).toEqual([
+      "CREATE USER 'wordpress'@'%' IDENTIFIED BY 'wp-pw' REQUIRE SSL;",
+      "GRANT ALL PRIVILEGES ON wordpress.* TO 'wordpress'@'%';",
+    ]);
+  }
+});
+
+test('a password that would need escaping is refused', () => {
+  expect(sqlString('aB3_-')).toBe("'aB3_-'");
+  expect(() => sqlString("x'; DROP")).toThrow('escaped');
+});
