@@ -1,0 +1,372 @@
+/**
+ * Proves that the stand-in for DigitalOcean's API works through the official client and keeps to the published
+ * specification. Real here: the HTTP server, the specification's checks, the client, the state file. Fakes stand for the
+ * database server and the object storage's accounts, which the end-to-end tests have real.
+ */
+import { mkdtemp, readFile, rm, stat } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { FetchRequestAdapter } from '@microsoft/kiota-http-fetchlibrary';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { databaseHandlers } from '../../../deploy/sandbox/stand-ins/digitalocean/databases.ts';
+import type { DatabaseFacts } from '../../../deploy/sandbox/stand-ins/digitalocean/managed-database.ts';
+import type { Handlers, StandIn } from '../../../deploy/sandbox/stand-ins/digitalocean/server.ts';
+import { createStandIn } from '../../../deploy/sandbox/stand-ins/digitalocean/server.ts';
+import type { Grant } from '../../../deploy/sandbox/stand-ins/digitalocean/spaces-accounts.ts';
+import type { SpacesKeysState } from '../../../deploy/sandbox/stand-ins/digitalocean/spaces-keys.ts';
+import { spacesKeyHandlers } from '../../../deploy/sandbox/stand-ins/digitalocean/spaces-keys.ts';
+import { close, listen } from '../../../deploy/sandbox/stand-ins/http.ts';
+import { JsonFile } from '../../../deploy/sandbox/stand-ins/json-file.ts';
+import {
+  createDigitalOceanClient,
+  DigitalOceanApiKeyAuthenticationProvider,
+} from '../../../src/activities/digitalocean/dots.js';
+
+const token = 'dop_v1_test';
+const clusterId = '9cc10173-e9ea-4176-9dbc-a4cee4c4ff30';
+const ca = '-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n';
+
+let folder: string;
+let standIn: StandIn;
+let endpoint: string;
+let databaseAnswers: boolean;
+let expectViolations: boolean;
+let accounts: Map<string, readonly Grant[]>;
+let clock: Date;
+const logged: string[] = [];
+
+const facts: DatabaseFacts = {
+  version: '9.7.4',
+  databases: ['defaultdb', 'wordpress'],
+  users: [
+    { name: 'doadmin', authPlugin: 'caching_sha2_password' },
+    { name: 'wordpress', authPlugin: 'caching_sha2_password' },
+  ],
+};
+
+const keysFile = (): string => join(folder, 'spaces-keys.json');
+
+function handlers(): Handlers {
+  const cluster = {
+    ...{ id: clusterId, name: 'acme-db', region: 'nyc3', host: 'db.presslift.test', port: 13306 },
+    ...{ ca, administrator: 'doadmin', createdAt: '2026-01-02T03:04:05.000Z' },
+    passwords: { doadmin: 'admin-secret', wordpress: 'wordpress-secret' },
+  };
+  const database = {
+    facts: async () => {
+      if (!databaseAnswers) throw new Error('connection refused');
+      return facts;
+    },
+  };
+  const spacesAccounts = {
+    create: async (grants: readonly Grant[]) => {
+      const accessKey = `KEY${accounts.size + 1}`;
+      accounts.set(accessKey, grants);
+      return { accessKey, secretKey: 'shown-once', userName: `user of ${accessKey}` };
+    },
+    remove: async ({ accessKey }: { accessKey: string }) => void accounts.delete(accessKey),
+  };
+  const file = new JsonFile<SpacesKeysState>(keysFile(), () => ({ keys: [] }));
+  return {
+    ...databaseHandlers(cluster, database),
+    ...spacesKeyHandlers(file, spacesAccounts, () => clock),
+  };
+}
+
+async function start(
+  options: { handlers?: Handlers; limits?: { perHour: number; perMinute: number } } = {},
+) {
+  if (standIn) await close(standIn.server);
+  standIn = createStandIn({
+    ...{ token, handlers: handlers(), now: () => clock, log: (line) => void logged.push(line) },
+    ...options,
+  });
+  endpoint = `http://127.0.0.1:${await listen(standIn.server, '127.0.0.1', 0)}`;
+}
+
+function client(withToken = token) {
+  const adapter = new FetchRequestAdapter(new DigitalOceanApiKeyAuthenticationProvider(withToken));
+  adapter.baseUrl = endpoint;
+  return createDigitalOceanClient(adapter).v2;
+}
+
+/** A request of our own, for what the client hides. */
+async function api(method: string, path: string, body?: unknown, withToken = token) {
+  const answer = await fetch(`${endpoint}${path}`, {
+    method,
+    headers: { authorization: `Bearer ${withToken}`, 'content-type': 'application/json' },
+    body: typeof body === 'string' ? body : JSON.stringify(body),
+  });
+  const text = await answer.text();
+  const json = (text === '' ? undefined : JSON.parse(text)) as Record<string, unknown>;
+  return { status: answer.status, headers: answer.headers, json };
+}
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'presslift-digitalocean-'));
+  databaseAnswers = true;
+  expectViolations = false;
+  accounts = new Map();
+  clock = new Date('2026-11-23T12:00:00Z');
+  logged.length = 0;
+  await start();
+});
+
+afterEach(async () => {
+  await close(standIn.server);
+  await rm(folder, { recursive: true });
+  expect(standIn.violations.length > 0).toBe(expectViolations);
+});
+
+describe('through the official client', () => {
+  test('the database cluster is online with the real server’s version', async () => {
+    const answer = await client().databases.byDatabase_cluster_uuid(clusterId).get();
+    expect(answer?.database).toMatchObject({
+      ...{ name: 'acme-db', engine: 'mysql', status: 'online', region: 'nyc3' },
+      ...{ version: '9.7', semanticVersion: '9.7.4' },
+      connection: { host: 'db.presslift.test', port: 13306 },
+    });
+  });
+
+  test('a cluster whose server does not answer is not online', async () => {
+    databaseAnswers = false;
+    const answer = await client().databases.byDatabase_cluster_uuid(clusterId).get();
+    expect(answer?.database?.status).toBe('creating');
+  });
+
+  test('the CA comes in base64', async () => {
+    const answer = await client().databases.byDatabase_cluster_uuid(clusterId).ca.get();
+    expect(Buffer.from(answer?.ca?.certificate ?? '', 'base64').toString()).toBe(ca);
+  });
+
+  test('a key is created with its secret, listed without it and deleted', async () => {
+    const grants = [{ bucket: 'acme-media', permission: 'readwrite' }];
+    const created = await client().spaces.keys.post({ name: 'acme', grants });
+    expect(created?.key).toMatchObject({
+      name: 'acme',
+      accessKey: 'KEY1',
+      secretKey: 'shown-once',
+      grants,
+    });
+    expect(accounts.get('KEY1')).toEqual(grants);
+
+    const listed = await client().spaces.keys.get({ queryParameters: { bucket: 'acme-media' } });
+    expect(listed?.keys).toHaveLength(1);
+    expect(listed?.keys?.[0]).toMatchObject({ name: 'acme', accessKey: 'KEY1' });
+    expect(listed?.keys?.[0]?.secretKey ?? null).toBeNull();
+
+    await client().spaces.keys.byAccess_key('KEY1').delete();
+    expect(accounts.size).toBe(0);
+    expect((await client().spaces.keys.get())?.keys).toEqual([]);
+  });
+
+  test('a wrong token is an error with status 401', async () => {
+    const call = client('wrong').databases.byDatabase_cluster_uuid(clusterId).get();
+    await expect(call).rejects.toMatchObject({ responseStatusCode: 401 });
+  });
+});
+
+describe('databases', () => {
+  test('the list has the cluster, and nothing for a tag that it has not', async () => {
+    expect((await api('GET', '/v2/databases')).json['databases']).toHaveLength(1);
+    expect((await api('GET', '/v2/databases?tag_name=other')).json['databases']).toEqual([]);
+  });
+
+  test('users come with role, password and plugin', async () => {
+    const path = `/v2/databases/${clusterId}/users`;
+    expect((await api('GET', `${path}/wordpress`)).json['user']).toEqual({
+      ...{ name: 'wordpress', role: 'normal', password: 'wordpress-secret' },
+      mysql_settings: { auth_plugin: 'caching_sha2_password' },
+    });
+    expect((await api('GET', path)).json['users']).toHaveLength(2);
+    expect((await api('GET', `${path}/nobody`)).status).toBe(404);
+  });
+
+  test('databases are those of the real server', async () => {
+    const { json } = await api('GET', `/v2/databases/${clusterId}/dbs`);
+    expect(json).toEqual({ dbs: [{ name: 'defaultdb' }, { name: 'wordpress' }] });
+  });
+
+  test('a server that does not answer is a documented error', async () => {
+    databaseAnswers = false;
+    const { status, json } = await api('GET', `/v2/databases/${clusterId}/dbs`);
+    expect([status, json['id']]).toEqual([500, 'server_error']);
+  });
+
+  test('trusted sources are listed', async () => {
+    expect((await api('GET', `/v2/databases/${clusterId}/firewall`)).json).toEqual({ rules: [] });
+  });
+
+  test.each(['9cc10173-e9ea-4176-9dbc-a4cee4c4ff3f', 'no-uuid'])(
+    'cluster %s is not found, by any operation',
+    async (id) => {
+      for (const rest of ['', '/ca', '/firewall', '/users', '/users/doadmin', '/dbs']) {
+        const { status, json } = await api('GET', `/v2/databases/${id}${rest}`);
+        expect([status, json['id']]).toEqual([404, 'not_found']);
+      }
+    },
+  );
+});
+
+describe('Spaces keys', () => {
+  const media = { bucket: 'acme-media', permission: 'readwrite' };
+  const create = (name: string, grants: unknown = [media]) =>
+    api('POST', '/v2/spaces/keys', { name, grants });
+
+  test.each([
+    ['mixed full and limited', [media, { bucket: '', permission: 'fullaccess' }], 'cannot mix'],
+    ['an unknown permission', [{ bucket: 'acme-media', permission: 'own' }], 'invalid permission'],
+    ['a wildcard for a bucket', [{ bucket: '*', permission: 'read' }], 'invalid bucket name'],
+    ['a grant without a bucket', [{ permission: 'read' }], 'bucket'],
+    ['grants that are no list', 'all', 'must be array'],
+  ])('%s is refused and makes no account', async (_, grants, message) => {
+    const { status, json } = await create('bad', grants);
+    expect([status, json['id']]).toEqual([400, 'bad_request']);
+    expect(json['message']).toContain(message);
+    expect(accounts.size).toBe(0);
+  });
+
+  test('a body that is missing or no JSON is refused', async () => {
+    expect((await api('POST', '/v2/spaces/keys')).status).toBe(400);
+    expect((await api('POST', '/v2/spaces/keys', '{')).status).toBe(400);
+  });
+
+  test('the name can be changed, by PUT and PATCH, the grants cannot', async () => {
+    await create('old');
+    for (const [method, name] of [
+      ['PUT', 'new'],
+      ['PATCH', 'newer'],
+    ] as const) {
+      const { status, json } = await api(method, '/v2/spaces/keys/KEY1', { name });
+      expect([status, json['key']]).toMatchObject([200, { name, grants: [media] }]);
+    }
+    const grants = [{ bucket: 'other', permission: 'read' }];
+    expect((await api('PUT', '/v2/spaces/keys/KEY1', { name: 'x', grants })).status).toBe(400);
+    expect((await api('GET', '/v2/spaces/keys/KEY1')).json['key']).toMatchObject({ name: 'newer' });
+  });
+
+  test('a key that does not exist is not found', async () => {
+    for (const method of ['GET', 'PUT', 'PATCH', 'DELETE']) {
+      const body = method.startsWith('P') ? { name: 'x' } : undefined;
+      expect((await api(method, '/v2/spaces/keys/NONE', body)).status).toBe(404);
+    }
+  });
+
+  test('lists are paged, with links to the other pages only', async () => {
+    for (const name of ['one', 'two', 'three', 'four', 'five']) {
+      clock = new Date(clock.getTime() + 1000);
+      await create(name);
+    }
+    const names = ({ json }: { json: Record<string, unknown> }) =>
+      (json['keys'] as { name: string }[]).map(({ name }) => name);
+    const first = await api('GET', '/v2/spaces/keys?per_page=2');
+    expect(names(first)).toEqual(['five', 'four']);
+    expect(first.json['meta']).toEqual({ total: 5 });
+    expect(first.json['links']).toEqual({
+      pages: {
+        next: `${endpoint}/v2/spaces/keys?per_page=2&page=2`,
+        last: `${endpoint}/v2/spaces/keys?per_page=2&page=3`,
+      },
+    });
+    const last = await api('GET', '/v2/spaces/keys?per_page=2&page=3');
+    expect(names(last)).toEqual(['one']);
+    expect(Object.keys((last.json['links'] as { pages: object }).pages)).toEqual(['first', 'prev']);
+    expect((await api('GET', '/v2/spaces/keys')).json['links']).toEqual({});
+    const sorted = await api('GET', '/v2/spaces/keys?sort=name&sort_direction=asc&per_page=1');
+    expect(names(sorted)).toEqual(['five']);
+  });
+
+  test('lists are filtered by name, bucket and permission', async () => {
+    await create('a');
+    await create('b', [{ bucket: 'other', permission: 'read' }]);
+    const total = async (query: string) =>
+      (await api('GET', `/v2/spaces/keys?${query}`)).json['meta'];
+    expect(await total('name=a')).toEqual({ total: 1 });
+    expect(await total('bucket=other')).toEqual({ total: 1 });
+    expect(await total('permission=read')).toEqual({ total: 1 });
+    expect(await total('bucket=none')).toEqual({ total: 0 });
+  });
+
+  test('a page of no or too many entries breaks the specification', async () => {
+    for (const query of ['per_page=0', 'per_page=201', 'page=first']) {
+      expect((await api('GET', `/v2/spaces/keys?${query}`)).status).toBe(422);
+    }
+  });
+
+  test('keys outlive the process; the file is the owner’s alone and has no secret', async () => {
+    await create('kept');
+    await start();
+    expect((await api('GET', '/v2/spaces/keys')).json['meta']).toEqual({ total: 1 });
+    expect((await stat(keysFile())).mode & 0o777).toBe(0o600);
+    expect(await readFile(keysFile(), 'utf8')).not.toContain('shown-once');
+  });
+
+  test('keys created at the same time are all kept', async () => {
+    await Promise.all(['a', 'b', 'c', 'd'].map((name) => create(name)));
+    expect((await api('GET', '/v2/spaces/keys')).json['meta']).toEqual({ total: 4 });
+  });
+});
+
+describe('every answer', () => {
+  test('has a request id and the hourly quota', async () => {
+    const { headers } = await api('GET', '/v2/databases');
+    expect(headers.get('x-request-id')).toMatch(/^[0-9a-f-]{36}$/);
+    expect(headers.get('ratelimit-limit')).toBe('5000');
+    expect(headers.get('ratelimit-remaining')).toBe('4999');
+    expect(Number(headers.get('ratelimit-reset'))).toBe(clock.getTime() / 1000 + 3600);
+  });
+
+  test('without a token, or with a wrong one, is 401 as documented', async () => {
+    const without = await fetch(`${endpoint}/v2/databases`);
+    expect(without.status).toBe(401);
+    const { status, json } = await api('GET', '/v2/databases', undefined, 'wrong');
+    expect(status).toBe(401);
+    expect(json).toMatchObject({ id: 'unauthorized', message: 'Unable to authenticate you.' });
+  });
+
+  test('beyond the limit of a minute is 429 until the minute is over', async () => {
+    await start({ limits: { perHour: 10, perMinute: 2 } });
+    const status = async () => (await api('GET', '/v2/databases')).status;
+    expect([await status(), await status(), await status()]).toEqual([200, 200, 429]);
+    expect((await api('GET', '/v2/databases')).headers.get('retry-after')).toBe('60');
+    clock = new Date(clock.getTime() + 60_001);
+    expect(await status()).toBe(200);
+  });
+
+  test('beyond the limit of an hour is 429', async () => {
+    await start({ limits: { perHour: 2, perMinute: 250 } });
+    const status = async () => (await api('GET', '/v2/databases')).status;
+    expect([await status(), await status(), await status()]).toEqual([200, 200, 429]);
+  });
+
+  test('of another path or method is 404', async () => {
+    expect((await api('GET', '/v2/droplets')).status).toBe(404);
+    expect((await api('DELETE', `/v2/databases/${clusterId}`)).status).toBe(404);
+  });
+
+  test('that would break the specification is a loud error instead', async () => {
+    expectViolations = true;
+    const broken = async () => ({ status: 200, body: { database: { name: 'half a cluster' } } });
+    await start({ handlers: { ...handlers(), databases_get_cluster: broken } });
+    const { status, json } = await api('GET', `/v2/databases/${clusterId}`);
+    expect([status, json['id']]).toEqual([500, 'stand_in_mistake']);
+    expect(json['message']).toContain("must have required property 'engine'");
+    expect(logged.join('\n')).toContain('BROKEN ANSWER');
+    expect((await fetch(`${endpoint}/healthz`)).status).toBe(500);
+  });
+
+  test('leaves no secret in the log', async () => {
+    await api('GET', `/v2/databases/${clusterId}`);
+    await api('POST', '/v2/spaces/keys', { name: 'x', grants: [] });
+    expect(logged).not.toHaveLength(0);
+    for (const secret of [token, 'admin-secret', 'wordpress-secret', 'shown-once']) {
+      expect(logged.join('\n')).not.toContain(secret);
+    }
+  });
+});
+
+test('an operation without a handler is told at the start', () => {
+  const incomplete = handlers();
+  delete incomplete['databases_get_ca'];
+  expect(() => createStandIn({ token, handlers: incomplete })).toThrow('databases_get_ca');
+});
