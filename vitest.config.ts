@@ -9,6 +9,7 @@ export default defineConfig({
         test: {
           name: 'workflows',
           include: ['test/workflows/**/*.test.ts'],
+          globalSetup: ['test/support/temporal-setup.ts'],
           testTimeout: 60_000,
           hookTimeout: 120_000,
           maxWorkers: 2,
@@ -33,7 +34,14 @@ export default defineConfig({
           sequence: { concurrent: false },
         },
       },
-      { test: { name: 'replay', include: ['test/replay/**/*.test.ts'], testTimeout: 60_000 } },
+      {
+        test: {
+          name: 'replay',
+          include: ['test/replay/**/*.test.ts'],
+          globalSetup: ['test/support/temporal-setup.ts'],
+          testTimeout: 60_000,
+        },
+      },
     ],
   },
 });

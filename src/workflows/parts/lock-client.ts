@@ -1,0 +1,78 @@
+import {
+  CancellationScope,
+  condition,
+  defineSignal,
+  getExternalWorkflowHandle,
+  setHandler,
+  workflowInfo,
+} from '@temporalio/workflow';
+import { workflowIds } from '../../domain/identifiers.ts';
+import { signals } from '../../domain/messages.ts';
+import type { LockHolder } from '../../domain/operation.ts';
+import { runActivity } from './activities.ts';
+import { now } from './board.ts';
+import type { Board } from './board.ts';
+import { isOutsideFailure } from './problems.ts';
+
+/** A lock that does not answer in this time is asked again, in case its workflow was ended by hand. */
+const ASK_AGAIN_MS = 15 * 60_000;
+
+const lockGranted = defineSignal<[LockHolder]>(signals.lockGranted);
+const lockHeldBy = defineSignal<[LockHolder]>(signals.lockHeldBy);
+const releaseLock = defineSignal<[LockHolder]>(signals.releaseLock);
+
+/** This operation's side of the site's lock. */
+export class LockClient {
+  readonly #board: Board;
+  #granted = false;
+  #asked = false;
+
+  constructor(board: Board) {
+    this.#board = board;
+    setHandler(lockGranted, () => {
+      this.#granted = true;
+      this.#board.status.waitingFor = null;
+      this.#board.refresh();
+    });
+    setHandler(lockHeldBy, (holder) => {
+      if (this.#granted) return;
+      this.#board.status.waitingFor = holder;
+      this.#board.refresh();
+    });
+  }
+
+  /** Asks for the lock and waits until it is granted; meanwhile `waitingFor` names the holder. */
+  async acquire(): Promise<void> {
+    const { site } = this.#board.status;
+    const holder = this.#self();
+    this.#asked = true;
+    await this.#board.during('waiting-for-lock', async () => {
+      do {
+        await runActivity('requestLock', { site, holder }, `Ask for the lock of ${site}`);
+      } while (
+        !(await condition(() => this.#granted, ASK_AGAIN_MS, {
+          summary: `Waiting for the lock of ${site}`,
+        }))
+      );
+    });
+  }
+
+  /**
+   * Gives the lock back, or the place in its queue. Never fails: a lock that is not there any more has nothing to give
+   * back, and one that cannot be told notices by itself that this workflow has ended.
+   */
+  async release(): Promise<void> {
+    if (!this.#asked) return;
+    const lock = getExternalWorkflowHandle(workflowIds.siteLock(this.#board.status.site));
+    try {
+      await CancellationScope.nonCancellable(() => lock.signal(releaseLock, this.#self()));
+    } catch (error) {
+      if (!isOutsideFailure(error)) throw error;
+    }
+  }
+
+  #self(): LockHolder {
+    const { workflowId, runId } = workflowInfo();
+    return { workflowId, runId, operation: this.#board.status.operation, since: now() };
+  }
+}

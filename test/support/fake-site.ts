@@ -1,0 +1,196 @@
+/** A site behind the activities' interfaces: everything succeeds at once unless a test says otherwise. */
+import { CancelledFailure, Context, heartbeat } from '@temporalio/activity';
+import { ApplicationFailure } from '@temporalio/common';
+import type { AllActivities, Notification, VisitorReport } from '../../src/activities/contracts.ts';
+import type { CriterionResult } from '../../src/domain/criterion.ts';
+import { digestOf } from '../../src/domain/digest.ts';
+import type { FailureType } from '../../src/domain/failures.ts';
+import type { Change, DigestedPlan, Drift, Observation, Plan } from '../../src/domain/plan.ts';
+import { activityProfiles } from '../../src/domain/retry-profiles.ts';
+import type { Site } from '../../src/domain/site/schema.ts';
+
+export type ActivityName = keyof AllActivities;
+
+type Behaviour = (input: never) => Promise<unknown>;
+
+/** Activities that happen beside the walk or before it; `FakeSite.walk` leaves them out. */
+const beside = new Set<ActivityName>([
+  'loadSite',
+  'requestLock',
+  'isHolderAlive',
+  'notify',
+  'detectDrift',
+  'watchVisitors',
+]);
+
+/** One approver's site; gates as given. */
+export function fakeSite(name: string, approvals: Partial<Site['approvals']> = {}): Site {
+  return {
+    name,
+    hosts: { names: [`${name}.example.com`] },
+    cluster: { namespace: name, deployment: 'wordpress', service: 'wordpress', container: 'php' },
+    approvals: {
+      approvers: ['alice', 'bob'],
+      deputies: ['carol'],
+      gates: {
+        apply: { quorum: 1, twoPerson: false, deadline: 'P3D', remindEvery: 'P1D' },
+        'go-no-go': { quorum: 1, twoPerson: false, deadline: 'P3D', remindEvery: 'P1D' },
+      },
+      ...approvals,
+    },
+    // The walk reads nothing else of a site; activities get it whole.
+  } as unknown as Site;
+}
+
+export function fakeChange(id: string, extra: Partial<Change> = {}): Change {
+  return {
+    id,
+    title: `Do ${id}`,
+    target: `Thing ${id}`,
+    before: null,
+    after: { made: id },
+    risk: 'low',
+    riskReason: 'Nothing depends on it yet.',
+    undo: { possible: true, how: `Remove ${id}.` },
+    touches: [],
+    params: {},
+    ...extra,
+  };
+}
+
+export function fakeObservation(key: string, digest = 'sha256:then'): Observation {
+  return { key, title: `the ${key}`, digest };
+}
+
+export function driftOf(key: string): Drift {
+  return { key, title: `the ${key}`, approved: 'sha256:then', found: 'sha256:now' };
+}
+
+export function criterion(id: string, pass = true): CriterionResult {
+  return { id, title: `Criterion ${id}`, measured: pass, target: true, pass, evidence: 'seen' };
+}
+
+/** Controllable behaviour and a record of what was asked for one site. */
+export class FakeSite {
+  readonly site: Site;
+  /** Every activity in the order of its attempts. */
+  readonly calls: ActivityName[] = [];
+  readonly notifications: Notification[] = [];
+  readonly inputs: { name: ActivityName; input: unknown }[] = [];
+  changes: Change[] = [
+    fakeChange('create-shared-claim'),
+    fakeChange('copy-extensions'),
+    fakeChange('keep-salts'),
+    fakeChange('scale-out', { touches: ['deployment'] }),
+  ];
+  observations: Observation[] = [fakeObservation('deployment'), fakeObservation('service')];
+  findings: Plan['findings'] = [];
+  readonly #behaviours = new Map<ActivityName, Behaviour>();
+
+  constructor(site: Site) {
+    this.site = site;
+  }
+
+  /** The activities of the walk in the order in which they ran, without what runs beside it. */
+  get walk(): ActivityName[] {
+    return this.calls.filter((name) => !beside.has(name));
+  }
+
+  /** Replaces what an activity does. */
+  when<Name extends ActivityName>(
+    name: Name,
+    behaviour: (input: Parameters<AllActivities[Name]>[0]) => Promise<unknown>,
+  ): void {
+    this.#behaviours.set(name, behaviour);
+  }
+
+  /** Lets the next `times` attempts of an activity fail with a type; then it succeeds again. */
+  fail(name: ActivityName, type: FailureType, times = Infinity): void {
+    let left = times;
+    this.when(name, async (input) => {
+      if (left <= 0) return this.#usual(name, input);
+      left -= 1;
+      throw ApplicationFailure.create({ type, message: `${name} said no.` });
+    });
+  }
+
+  /** Lets an activity wait until the returned function is called. */
+  hold(name: ActivityName): () => void {
+    const gate = Promise.withResolvers<void>();
+    this.when(name, async (input) => {
+      await gate.promise;
+      return this.#usual(name, input);
+    });
+    return () => gate.resolve();
+  }
+
+  async run(name: ActivityName, input: unknown): Promise<unknown> {
+    this.calls.push(name);
+    this.inputs.push({ name, input });
+    if (name === 'notify') {
+      this.notifications.push((input as { notification: Notification }).notification);
+    }
+    const behaviour = this.#behaviours.get(name);
+    return behaviour === undefined ? this.#usual(name, input) : behaviour(input as never);
+  }
+
+  plan(operation: string): DigestedPlan {
+    const plan: Plan = {
+      schema: 1,
+      site: this.site.name,
+      operation,
+      siteDigest: 'sha256:site',
+      changes: this.changes,
+      observations: this.observations,
+      findings: this.findings,
+    };
+    return { plan, digest: digestOf(plan) };
+  }
+
+  async #usual(name: ActivityName, input: unknown): Promise<unknown> {
+    switch (name) {
+      case 'loadSite':
+        return { site: this.site, digest: 'sha256:site' };
+      case 'planPrerequisites':
+        return this.plan('prerequisites');
+      case 'planHybridStorage':
+        return this.plan('hybridStorage');
+      case 'detectDrift':
+        return [];
+      case 'measureBaseline':
+        return visitorReport(100);
+      case 'watchVisitors':
+        return watch();
+      case 'takeRecoveryPoint': {
+        const { id } = input as { id: string };
+        return { id, takenAt: '2026-11-23T18:00:00.000Z', contains: ['everything'], missing: [] };
+      }
+      case 'notify':
+        return undefined;
+      default:
+        return name.startsWith('verify') ? [criterion(`${name}-holds`)] : { did: name };
+    }
+  }
+}
+
+export function visitorReport(requests: number): VisitorReport {
+  const at = '2026-11-23T18:00:00.000Z';
+  return { requests, failed: 0, p95Ms: 80, from: at, to: at, failures: [] };
+}
+
+/** Counts until it is cancelled and then reports; when only its worker ends, another attempt goes on counting. */
+async function watch(): Promise<VisitorReport> {
+  const context = Context.current();
+  let requests = (context.info.heartbeatDetails as number | undefined) ?? 0;
+  const beat = setInterval(() => heartbeat((requests += 1)), 20);
+  try {
+    return await context.cancelled;
+  } catch (error) {
+    if (error instanceof CancelledFailure && error.message === 'WORKER_SHUTDOWN') throw error;
+    return visitorReport(requests);
+  } finally {
+    clearInterval(beat);
+  }
+}
+
+export const activityNames = Object.keys(activityProfiles) as ActivityName[];
