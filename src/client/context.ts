@@ -1,0 +1,77 @@
+import { userInfo } from 'node:os';
+import type { Client } from '@temporalio/client';
+import type { GateStatus } from '../domain/gate.ts';
+import type { OperationStatus } from '../domain/operation.ts';
+import { CommandError } from './errors.ts';
+import { exitCodes, type ExitName } from './exit-codes.ts';
+import type { Terminal } from './terminal.ts';
+
+/** What every command gets: where it talks to, and the environment it was called in. */
+export interface CommandContext {
+  terminal: Terminal;
+  env: NodeJS.ProcessEnv;
+}
+
+/** Folder of the site files, as the worker has it. */
+export const sitesDirOf = ({ env }: CommandContext) => env.PRESSLIFT_SITES_DIR || './sites';
+
+/** Who is speaking: `--as`, PRESSLIFT_APPROVER, or the user of the operating system. */
+export function speaker({ env }: CommandContext, as: string | undefined): string {
+  const name = as ?? (env.PRESSLIFT_APPROVER || userInfo().username);
+  if (name.trim() === '') throw new CommandError('usage', '--as wants the name of a person.');
+  return name;
+}
+
+/** Connects to Temporal for as long as `work` takes. */
+export async function withClient<T>(
+  { env }: CommandContext,
+  work: (client: Client) => Promise<T>,
+): Promise<T> {
+  // Loaded here, so that help and completion answer without the Temporal client.
+  const { connectClient, temporalSettings } = await import('../config/connect.ts');
+  // By itself a signal would end the process without its `exit` event, and a redrawn terminal would stay as it was.
+  const interrupt = () => process.exit(exitCodes.interrupted.code);
+  process.once('SIGINT', interrupt);
+  process.once('SIGTERM', interrupt);
+  try {
+    const client = await connectClient(temporalSettings(env));
+    try {
+      return await work(client);
+    } finally {
+      await client.connection.close();
+    }
+  } finally {
+    process.removeListener('SIGINT', interrupt);
+    process.removeListener('SIGTERM', interrupt);
+  }
+}
+
+/** How a command about an operation ends, by the operation's state. */
+export function exitOfState(state: OperationStatus['state']): ExitName {
+  switch (state) {
+    case 'waiting-for-approval':
+    case 'needs-operator':
+    case 'paused':
+      return 'waiting';
+    case 'rejected':
+    case 'expired':
+      return 'refused';
+    case 'failed':
+    case 'undone':
+    case 'aborted':
+      return 'failed';
+    default:
+      return 'done';
+  }
+}
+
+export interface OpenGate {
+  status: OperationStatus;
+  gate: GateStatus;
+}
+
+export const openGatesOf = (status: OperationStatus): OpenGate[] =>
+  status.gates.filter(({ state }) => state === 'open').map((gate) => ({ status, gate }));
+
+/** JSON as `--json` prints it. */
+export const asJson = (value: unknown) => JSON.stringify(value, null, 2);

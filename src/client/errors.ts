@@ -1,0 +1,76 @@
+import { SiteNameError, SiteNotFoundError } from '../activities/sites/load-site.ts';
+import { EnvironmentError } from '../config/environment.ts';
+import { grpcCode, grpcCodes } from '../config/grpc.ts';
+import { SiteFileError } from '../domain/site/issues.ts';
+import { exitCodes, type ExitName } from './exit-codes.ts';
+
+/** An end of a command that a person should read as one clear message, with its exit code. */
+export class CommandError extends Error {
+  override readonly name = 'CommandError';
+  readonly exit: ExitName;
+
+  constructor(exit: ExitName, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.exit = exit;
+  }
+}
+
+export interface Explanation {
+  exit: ExitName;
+  message: string;
+}
+
+/** Errors of src/config by name: their classes would load the whole worker into the command line. */
+const byName: Record<string, ExitName> = {
+  TemporalUnreachableError: 'unreachable',
+  TemporalSettingsError: 'usage',
+  WorkflowBundleMissingError: 'usage',
+};
+
+const noWorker =
+  'No worker answers. Is one running? `presslift worker` starts one; the work waits until then.';
+
+/** What went wrong, for a person: a message without stack, and the exit code. */
+export function explain(error: unknown): Explanation {
+  if (error instanceof CommandError) return { exit: error.exit, message: error.message };
+  if (
+    error instanceof SiteFileError ||
+    error instanceof SiteNameError ||
+    error instanceof EnvironmentError
+  ) {
+    return { exit: 'usage', message: error.message };
+  }
+  if (error instanceof SiteNotFoundError) return { exit: 'notFound', message: error.message };
+  if (!(error instanceof Error)) return { exit: 'failed', message: String(error) };
+  const named = byName[error.name];
+  if (named !== undefined) return { exit: named, message: error.message };
+  switch (grpcCode(error)) {
+    case grpcCodes.deadlineExceeded:
+    case grpcCodes.cancelled:
+      return { exit: 'unreachable', message: noWorker };
+    case grpcCodes.failedPrecondition:
+      return { exit: 'unreachable', message: noWorker };
+    case grpcCodes.unavailable:
+      return { exit: 'unreachable', message: 'Temporal does not answer any more.' };
+    case grpcCodes.unauthenticated:
+    case grpcCodes.permissionDenied:
+      return { exit: 'unreachable', message: `Temporal refuses the credentials: ${error.message}` };
+    case grpcCodes.notFound:
+      return { exit: 'notFound', message: firstLine(error.message) };
+    default:
+      return { exit: 'failed', message: firstLine(error.message) };
+  }
+}
+
+const firstLine = (text: string) => text.split('\n')[0] ?? text;
+
+/** Writes the explanation to standard error and returns the exit code. */
+export function reportFatal(error: unknown): number {
+  const { exit, message } = explain(error);
+  process.stderr.write(`presslift: ${message}\n`);
+  // For a report of a defect; never by default, a stack tells an operator nothing.
+  if (process.env.PRESSLIFT_LOG_LEVEL === 'trace' && error instanceof Error) {
+    process.stderr.write(`${error.stack ?? ''}\n`);
+  }
+  return exitCodes[exit].code;
+}

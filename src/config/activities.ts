@@ -1,0 +1,36 @@
+import { Client, type ClientInterceptors } from '@temporalio/client';
+import type { NativeConnection } from '@temporalio/worker';
+import type { AllActivities } from '../activities/contracts.ts';
+import { createKubernetesClients } from '../activities/kubernetes/clients.ts';
+import { createSecretResolver } from '../activities/secrets/index.ts';
+import { createVaultClient } from '../activities/secrets/vault.ts';
+import { createSiteActivities } from '../activities/sites/index.ts';
+import type { ProcessConfig } from './environment.ts';
+import type { Logger } from './logging.ts';
+
+export interface ActivityParts {
+  config: ProcessConfig;
+  /** The worker's own connection; activities that talk to workflows use it too. */
+  connection: NativeConnection;
+  namespace: string;
+  logger: Logger;
+  /** Secret references `env:NAME` are read from here. */
+  env: NodeJS.ProcessEnv;
+  interceptors: ClientInterceptors;
+}
+
+/** Builds the clients of the outside systems once and hands them to every group of activities. */
+export function createActivities(parts: ActivityParts): AllActivities {
+  const { config, connection, namespace, logger, env, interceptors } = parts;
+  const kubernetes = createKubernetesClients();
+  logger.info({ cluster: kubernetes.config.getCurrentCluster()?.server }, 'kubernetes cluster');
+  const temporal = new Client({ connection, namespace, interceptors });
+  const secrets = createSecretResolver({
+    kubernetes,
+    vault: config.vault === null ? undefined : createVaultClient(config.vault),
+    env,
+  });
+  return {
+    ...createSiteActivities({ sitesDir: config.sitesDir }),
+  };
+}

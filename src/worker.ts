@@ -1,0 +1,78 @@
+import { Worker } from '@temporalio/worker';
+import { createActivities } from './config/activities.ts';
+import { workflowBundle } from './config/bundle.ts';
+import { temporalSettings } from './config/connect.ts';
+import { readEnvironment } from './config/environment.ts';
+import { createLogger, temporalLogger } from './config/logging.ts';
+import { installRuntime } from './config/runtime.ts';
+import { ensureSearchAttributes } from './config/search-attributes.ts';
+import { createTracing } from './config/tracing.ts';
+import { connectWorker } from './config/worker-connection.ts';
+import { TASK_QUEUE } from './domain/identifiers.ts';
+
+/**
+ * Runs the worker until SIGINT or SIGTERM. Then it takes no more work, lets running activities end for the grace period,
+ * and cancels the rest; what was cancelled goes on at the next worker.
+ *
+ * @throws EnvironmentError, TemporalSettingsError, TemporalUnreachableError, WorkflowBundleMissingError before anything
+ *   is taken from the task queue
+ */
+export async function runWorker(env: NodeJS.ProcessEnv): Promise<void> {
+  const config = readEnvironment(env);
+  const settings = temporalSettings(env);
+  const logger = createLogger(config);
+  for (const warning of config.warnings) logger.warn(warning);
+
+  installRuntime(config, logger);
+  const connection = await connectWorker(settings);
+  const tracing = createTracing(config);
+  try {
+    await ensureSearchAttributes(connection, settings.namespace, logger);
+    const worker = await Worker.create({
+      connection,
+      namespace: settings.namespace,
+      taskQueue: TASK_QUEUE,
+      workflowBundle: await workflowBundle({
+        production: config.production,
+        logger: temporalLogger(logger.child({ part: 'bundler' }, { level: 'warn' })),
+      }),
+      activities: createActivities({
+        config,
+        connection,
+        namespace: settings.namespace,
+        logger,
+        env,
+        interceptors: tracing.client,
+      }),
+      interceptors: tracing.worker,
+      sinks: tracing.sinks,
+      shutdownGraceTime: config.shutdownGraceMs,
+      maxConcurrentActivityTaskExecutions: config.maxConcurrentActivities,
+      workerDeploymentOptions:
+        config.buildId === null
+          ? undefined
+          : {
+              version: { deploymentName: 'presslift', buildId: config.buildId },
+              useWorkerVersioning: true,
+              // Each workflow type says its own; a phase stays on the code it began with.
+              defaultVersioningBehavior: 'PINNED',
+            },
+      // Far more than sites of one worker; each cached workflow holds about a megabyte.
+      maxCachedWorkflows: 100,
+    });
+    logger.info(
+      { address: settings.address, namespace: settings.namespace, taskQueue: TASK_QUEUE },
+      'worker is ready',
+    );
+    await worker.run();
+    logger.info('worker has stopped');
+  } finally {
+    await tracing.stop();
+    await connection.close();
+  }
+}
+
+if (import.meta.main) {
+  const { reportFatal } = await import('./client/errors.ts');
+  process.exitCode = await runWorker(process.env).then(() => 0, reportFatal);
+}
