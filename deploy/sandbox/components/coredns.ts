@@ -14,6 +14,9 @@ import {
 
 const corefile = join(paths.kubernetes, 'Corefile');
 
+/** The sandbox's names as pods see them. Without a file of its own the plugin would read the machine's /etc/hosts. */
+const hostsFile = join(paths.kubernetes, 'pod-hosts');
+
 export const coredns: Component = {
   name: 'coredns',
   title: 'CoreDNS',
@@ -23,6 +26,8 @@ export const coredns: Component = {
     const { apply } = await kube();
     await apply(rights);
     const kubeconfig = await ensureKubeconfig('coredns');
+    const names = Object.values(hostNames).map((name) => `${network.nodeAddress} ${name}\n`);
+    await writeWhenChanged(hostsFile, names.join(''));
     await writeWhenChanged(corefile, settings(kubeconfig, await machineHasNameserver()));
     const program = join(context.programDir('coredns'), 'coredns');
     await context.daemon('coredns', program, ['-conf', corefile]);
@@ -35,13 +40,11 @@ export const coredns: Component = {
 };
 
 function settings(kubeconfig: string, forwards: boolean): string {
-  const names = Object.values(hostNames).join(' ');
   return `.:53 {
   bind ${network.nodeAddress}
   errors
   ready ${network.loopback}:${healthPorts.coredns}
-  hosts {
-    ${network.nodeAddress} ${names}
+  hosts ${hostsFile} {
     fallthrough
   }
   kubernetes ${clusterDomain} in-addr.arpa ip6.arpa {

@@ -35,6 +35,12 @@ const rules = [
     'create get list watch update patch delete',
   ),
   rule('snapshot.storage.k8s.io', 'volumesnapshotcontents/status', 'update patch'),
+  // Nobody takes group snapshots here, but the controller lists them before it begins.
+  rule(
+    'groupsnapshot.storage.k8s.io',
+    'volumegroupsnapshotclasses volumegroupsnapshots volumegroupsnapshotcontents',
+    'get list watch',
+  ),
 ];
 
 const rbac = 'rbac.authorization.k8s.io';
