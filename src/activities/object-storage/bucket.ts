@@ -11,8 +11,11 @@ import {
 import { failure } from '../failure.ts';
 import { storageErrorCode, storageStatus, type ObjectStorage } from './client.ts';
 
+/** Everything that Presslift itself keeps in a bucket. */
+export const OWN_PREFIX = '.presslift/';
+
 /** An object that says who made the bucket: the only thing that every provider can keep about a bucket. */
-export const MARKER_KEY = '.presslift/created-by.json';
+export const MARKER_KEY = `${OWN_PREFIX}created-by.json`;
 
 /** Who made a bucket. */
 export interface BucketMarker {
@@ -107,7 +110,7 @@ async function isEmpty(storage: ObjectStorage, bucket: string): Promise<boolean>
  * Deletes a bucket that this operation made and that nobody has put anything into.
  *
  * @param options.isRetry whether an earlier attempt may have removed the marker already.
- * @throws PreconditionFailed when it is another's or holds anything but the marker (older versions count).
+ * @throws PreconditionFailed when it is another's or holds anything but Presslift's own marks (older versions count).
  */
 export async function deleteMarkedBucket(
   storage: ObjectStorage,
@@ -118,7 +121,7 @@ export async function deleteMarkedBucket(
   if ((await bucketState(storage, bucket)) === 'absent') return { deleted: false };
   const found = await readMarker(storage, bucket);
   const versions = await listVersions(storage, bucket);
-  const others = versions.filter(({ key }) => key !== MARKER_KEY);
+  const others = versions.filter(({ key }) => !key.startsWith(OWN_PREFIX));
   if (others.length > 0) {
     throw failure('PreconditionFailed', `Bucket ${bucket} is not empty: ${others[0]?.key}`);
   }

@@ -5,7 +5,7 @@ import { storageAddress, storageProviders } from '../../domain/storage-providers
 import type { Site } from '../../domain/site/schema.ts';
 import { connectionFailure, failure, failureTypeOf } from '../failure.ts';
 import type { SecretResolver } from '../secrets/resolver.ts';
-import { Secret } from '../secrets/secret.ts';
+import type { Secret } from '../secrets/secret.ts';
 
 export interface StorageKeys {
   accessKeyId: string;

@@ -9,6 +9,7 @@ import {
   PutObjectCommand,
 } from '@aws-sdk/client-s3';
 import { errorCode, failureTypeOf } from '../failure.ts';
+import { OWN_PREFIX } from './bucket.ts';
 import { storageErrorCode, storageStatus, type ObjectStorage } from './client.ts';
 
 /** One thing that was tried. `ok` is null when it could not be found out. */
@@ -18,9 +19,9 @@ export interface Attempt {
   seen: string;
 }
 
-/** Puts, gets, compares and deletes an object of a name of its own; nothing of it stays (a version may). */
+/** Puts, gets, compares and deletes an object of a name of its own, and its versions where the keys may. */
 export async function proveUse(storage: ObjectStorage, bucket: string): Promise<Attempt[]> {
-  const Key = `.presslift/probe-${randomUUID()}`;
+  const Key = `${OWN_PREFIX}probe-${randomUUID()}`;
   const content = randomUUID();
   const attempts: Attempt[] = [];
   const attempt = async (action: string, send: () => Promise<boolean>) => {
@@ -32,8 +33,12 @@ export async function proveUse(storage: ObjectStorage, bucket: string): Promise<
     return made.ok === true;
   };
   const { client } = storage;
+  const versions: (string | undefined)[] = [];
   const put = await attempt('put', async () => {
-    await client.send(new PutObjectCommand({ Bucket: bucket, Key, Body: content }));
+    const answer = await client.send(
+      new PutObjectCommand({ Bucket: bucket, Key, Body: content, ContentType: 'text/plain' }),
+    );
+    versions.push(answer.VersionId);
     return true;
   });
   if (!put) return attempts;
@@ -42,7 +47,8 @@ export async function proveUse(storage: ObjectStorage, bucket: string): Promise<
     return (await answer.Body?.transformToString()) === content;
   });
   await attempt('delete', async () => {
-    await client.send(new DeleteObjectCommand({ Bucket: bucket, Key }));
+    const answer = await client.send(new DeleteObjectCommand({ Bucket: bucket, Key }));
+    versions.push(answer.VersionId);
     return true;
   });
   await attempt('get after delete', async () => {
@@ -54,6 +60,12 @@ export async function proveUse(storage: ObjectStorage, bucket: string): Promise<
       throw error;
     }
   });
+  // With versioning the content and a delete marker remain; keys that may not remove versions leave them there.
+  for (const VersionId of versions.filter((id) => id !== undefined && id !== 'null')) {
+    await client
+      .send(new DeleteObjectCommand({ Bucket: bucket, Key, VersionId }))
+      .catch(() => undefined);
+  }
   return attempts;
 }
 

@@ -31,7 +31,9 @@ export async function readObject<T extends KubernetesObject>(
 ): Promise<T | null> {
   const metadata = namespace === null ? { name } : { name, namespace };
   try {
-    return (await objects.read({ apiVersion, kind, metadata })) as T;
+    return await objects.read<T>({ apiVersion, kind, metadata } as Parameters<
+      typeof objects.read<T>
+    >[0]);
   } catch (error) {
     if (isAbsent(error)) return null;
     throw kubernetesFailure(

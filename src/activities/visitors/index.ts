@@ -1,0 +1,184 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { asyncLocalStorage, type Context } from '@temporalio/activity';
+import type { Site } from '../../domain/site/schema.ts';
+import type { VisitorActivities, VisitorReport } from '../contracts.ts';
+import type { ConnectTo } from '../wordpress-admin/browser.ts';
+import { percentile, record, type Histogram } from './histogram.ts';
+import { openVisitor, type Visitor, type VisitorPath } from './visitor.ts';
+
+export interface VisitorDeps {
+  /** Default: the system's clock. */
+  now?: () => Date;
+  /** For tests: where the site is, and whom to trust. */
+  connectTo?: ConnectTo;
+  ca?: string;
+}
+
+/** Requests a second, constant: a slow answer does not slow the next request down. */
+const RATE = 2;
+const BASELINE_REQUESTS = 40;
+const BASELINE_RATE = 8;
+/** One run watches this long at most; the workflow starts another when it still needs one. */
+const LONGEST_MS = 6 * 3_600_000;
+/** Failures that are kept in full; more are only counted. */
+const KEPT_FAILURES = 20;
+/** Requests under way at once; a site that hangs must not collect them without end. */
+const MOST_UNDER_WAY = 40;
+
+/** What a watch has seen so far: small JSON, carried in heartbeats. */
+interface Counters {
+  requests: number;
+  failed: number;
+  from: string;
+  failures: VisitorReport['failures'];
+  histogram: Histogram;
+}
+
+/** Activities that look at the site as anonymous visitors do. */
+export function createVisitorActivities(deps: VisitorDeps = {}): VisitorActivities {
+  const now = () => (deps.now?.() ?? new Date()).toISOString();
+  const fresh = (): Counters => ({
+    requests: 0,
+    failed: 0,
+    from: now(),
+    failures: [],
+    histogram: {},
+  });
+
+  function visitorOf(site: Site): Visitor {
+    const host = site.hosts.names.find((name) => !name.startsWith('*.')) ?? site.hosts.names[0];
+    return openVisitor({ baseUrl: `https://${host}`, connectTo: deps.connectTo, ca: deps.ca });
+  }
+
+  async function visitOnce(visitor: Visitor, path: VisitorPath, counters: Counters): Promise<void> {
+    const at = now();
+    const { milliseconds, problem } = await visitor.visit(path);
+    counters.requests += 1;
+    record(counters.histogram, milliseconds);
+    if (problem === null) return;
+    counters.failed += 1;
+    if (counters.failures.length < KEPT_FAILURES) {
+      counters.failures.push({ at, path: path.path, seen: problem });
+    }
+  }
+
+  /** Starts requests at a constant rate until `enough`; waits for those under way. */
+  async function atRate(
+    visitor: Visitor,
+    counters: Counters,
+    perSecond: number,
+    signal: AbortSignal | undefined,
+    enough: (started: number) => boolean,
+    tick: () => void,
+  ): Promise<void> {
+    const paths = await visitor.paths();
+    const underWay = new Set<Promise<void>>();
+    const begin = performance.now();
+    for (let started = 0; !enough(started) && !signal?.aborted; started += 1) {
+      const path = paths[started % paths.length];
+      if (path && underWay.size < MOST_UNDER_WAY) {
+        const visit: Promise<void> = visitOnce(visitor, path, counters).finally(() =>
+          underWay.delete(visit),
+        );
+        underWay.add(visit);
+      } else if (path) {
+        counters.requests += 1;
+        counters.failed += 1;
+        if (counters.failures.length < KEPT_FAILURES) {
+          counters.failures.push({
+            at: now(),
+            path: path.path,
+            seen: 'too many unanswered requests',
+          });
+        }
+      }
+      tick();
+      const next = begin + ((started + 1) * 1000) / perSecond;
+      await delay(Math.max(0, next - performance.now()), undefined, { signal }).catch(
+        () => undefined,
+      );
+    }
+    await Promise.all(underWay);
+  }
+
+  return {
+    async measureBaseline({ site }) {
+      const context = asyncLocalStorage.getStore();
+      const visitor = visitorOf(site);
+      const counters = fresh();
+      try {
+        await atRate(
+          visitor,
+          counters,
+          BASELINE_RATE,
+          context?.cancellationSignal,
+          (started) => started >= BASELINE_REQUESTS,
+          () => context?.heartbeat(),
+        );
+      } finally {
+        await visitor.close();
+      }
+      context?.cancellationSignal.throwIfAborted();
+      return reportOf(counters, now());
+    },
+
+    async watchVisitors({ site }) {
+      const context = asyncLocalStorage.getStore();
+      const visitor = visitorOf(site);
+      const counters = countersOf(context) ?? fresh();
+      const until = Date.parse(counters.from) + LONGEST_MS;
+      const beat = () => context?.heartbeat(counters);
+      beat();
+      // Requests that hang must not keep the heartbeat waiting.
+      const timer = setInterval(beat, 1_000);
+      try {
+        await atRate(
+          visitor,
+          counters,
+          RATE,
+          context?.cancellationSignal,
+          () => Date.parse(now()) >= until,
+          () => undefined,
+        );
+      } finally {
+        clearInterval(timer);
+        await visitor.close();
+      }
+      if (isInterrupted(context)) {
+        // The worker is going away, nobody asked for the report yet: the next attempt goes on from here.
+        beat();
+        context?.cancellationSignal.throwIfAborted();
+      }
+      return reportOf(counters, now());
+    },
+  };
+}
+
+/** Whether the activity ends for another reason than a cancellation by the workflow. */
+function isInterrupted(context: Context | undefined): boolean {
+  if (!context?.cancellationSignal.aborted) return false;
+  const reason = context.cancellationSignal.reason as { message?: unknown } | undefined;
+  return reason?.message === 'WORKER_SHUTDOWN';
+}
+
+/** Counts of an earlier attempt, from its last heartbeat. */
+function countersOf(context: Context | undefined): Counters | null {
+  const details: unknown = context?.info.heartbeatDetails;
+  if (typeof details !== 'object' || details === null) return null;
+  const { requests, failed, from, failures, histogram } = details as Partial<Counters>;
+  if (
+    typeof requests !== 'number' ||
+    typeof failed !== 'number' ||
+    typeof from !== 'string' ||
+    !Array.isArray(failures) ||
+    typeof histogram !== 'object'
+  ) {
+    return null;
+  }
+  return { requests, failed, from, failures: [...failures], histogram: { ...histogram } };
+}
+
+function reportOf(counters: Counters, to: string): VisitorReport {
+  const { requests, failed, from, failures, histogram } = counters;
+  return { requests, failed, from, to, failures, p95Ms: percentile(histogram, 0.95) };
+}
