@@ -12,6 +12,7 @@ import type { EngineHost } from './host.ts';
 import { contextFor } from './host.ts';
 import { removeHostsBlock, writeHostsBlock } from './hosts-file.ts';
 import { lockSandbox } from './lock.ts';
+import { assertMachine } from './preflight.ts';
 import { rememberedPrograms } from './program-dirs.ts';
 import type { OnProgress } from './progress.ts';
 import { givenEndpoints, remaining, replacedComponents } from './replaced.ts';
@@ -56,6 +57,7 @@ export interface SandboxUpReport {
  * `ComponentError` when a component fails, with `SandboxBusyError` while another process works on the sandbox.
  */
 export async function sandboxUp(options: SandboxUpOptions = {}): Promise<SandboxUpReport> {
+  assertMachine();
   const begun = Date.now();
   const { only, install = false, onProgress, signal } = options;
   const given = givenEndpoints();
@@ -93,6 +95,7 @@ export async function sandboxUp(options: SandboxUpOptions = {}): Promise<Sandbox
 
 /** Takes the sandbox down; data, logs and the cache stay. Leaves no process, mount, interface or rule behind. */
 export async function sandboxDown(options: SandboxOptions = {}): Promise<void> {
+  assertMachine();
   const unlock = await lockSandbox(paths.state, 'sandbox down');
   try {
     await down(options);
@@ -105,6 +108,7 @@ export async function sandboxDown(options: SandboxOptions = {}): Promise<void> {
 export async function sandboxStatus(
   options: Pick<SandboxOptions, 'signal'> = {},
 ): Promise<ComponentStatus[]> {
+  assertMachine();
   const ordered = inDependencyOrder(allComponents);
   const replaced = replacedComponents(allComponents, givenEndpoints());
   const present = new Map(remaining(ordered, replaced).map((each) => [each.name, each]));
@@ -119,6 +123,7 @@ export async function sandboxStatus(
 export async function sandboxReset(
   options: Pick<SandboxOptions, 'onProgress' | 'signal'> = {},
 ): Promise<void> {
+  assertMachine();
   const unlock = await lockSandbox(paths.state, 'sandbox reset');
   try {
     await down(options);

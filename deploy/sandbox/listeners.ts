@@ -1,4 +1,6 @@
+import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
+import { basename } from 'node:path';
 import { runCommand } from './command.ts';
 import { network, ports } from './settings.ts';
 
@@ -37,6 +39,8 @@ export const listeners: readonly Listener[] = [
   ...loopback('temporal', ports.temporal, ports.temporalUi),
   ...loopback('digitalocean', ports.digitalocean),
   ...loopback('vault', ports.vault),
+  ...loopback('cert-manager', ports.certManagerWebhook),
+  { component: 'traefik', address: network.ingressAddress, port: 8082 },
   ...[network.ingressAddress, network.nodeAddress].flatMap((address) =>
     [80, 443].map((port) => ({ component: 'traefik', address, port })),
   ),
@@ -61,8 +65,11 @@ export async function isFree({ address, port }: Listener): Promise<boolean> {
 export async function whoListens(port: number): Promise<string | undefined> {
   try {
     const { stdout } = await runCommand('ss', ['-Hltnp', `sport = :${port}`]);
-    const match = /users:\(\("([^"]+)",pid=(\d+)/.exec(stdout);
-    return match ? `${match[1]} (process ${match[2]})` : undefined;
+    const [, name, pid] = /users:\(\("([^"]+)",pid=(\d+)/.exec(stdout) ?? [];
+    if (!name) return undefined;
+    // The kernel's name of a process can be that of a thread; its command line says more.
+    const [program = ''] = (await readFile(`/proc/${pid}/cmdline`, 'utf8')).split('\0');
+    return `${basename(program) || name} (process ${pid})`;
   } catch {
     return undefined;
   }

@@ -30,10 +30,12 @@ export interface PreflightOptions {
   components: readonly Component[];
   /** Those of them that have a process already: their ports are their own. */
   running: ReadonlySet<string>;
-  /** Whether a program of theirs must still be compiled. */
+  /** Whether they run Go programs: the compiler also says which finished ones are current. */
+  needsGo: boolean;
+  /** Whether one of those must still be compiled. */
   mustCompile: boolean;
   install: boolean;
-  progress: (line: string) => void;
+  progress: (state: 'checking' | 'installing', line: string) => void;
   signal: AbortSignal;
 }
 
@@ -46,15 +48,11 @@ const longestSocket = 107;
 /** Checks, and installs Debian packages when asked to. Rejects with `PreflightError`. */
 export async function preflight(options: PreflightOptions): Promise<void> {
   const { components, install, progress, signal } = options;
-  const machine = await machineProblems();
-  // Nothing else can be found out, and nothing installed, on another system or without root.
-  if (machine.length > 0) throw new PreflightError(machine);
-
-  progress('packages, ports, Go, namespaces, cgroups, disk');
+  progress('checking', 'packages, ports, Go, namespaces, cgroups, disk');
   const packages = components.flatMap((component) => component.packages ?? []);
   let missing = await packagesMissing(packages);
   if (missing.length > 0 && install) {
-    await installPackages(missing, progress, signal);
+    await installPackages(missing, (line) => progress('installing', line), signal);
     missing = await packagesMissing(packages);
   }
   const names = new Set(components.map(({ name }) => name));
@@ -62,7 +60,7 @@ export async function preflight(options: PreflightOptions): Promise<void> {
   const problems = await Promise.all([
     names.has('node') ? nodeProblems() : none,
     names.has('node-network') ? networkProblems() : none,
-    options.mustCompile ? goProblems() : none,
+    options.needsGo ? goProblems() : none,
     diskProblems(options.mustCompile),
     portProblems([...names].filter((name) => !options.running.has(name))),
   ]);
@@ -70,24 +68,27 @@ export async function preflight(options: PreflightOptions): Promise<void> {
   if (all.length > 0) throw new PreflightError(all);
 }
 
-async function machineProblems(): Promise<PreflightProblem[]> {
+/**
+ * Throws `PreflightError` on another system than Linux and without root: then nothing else can be found out, installed
+ * or stopped.
+ */
+export function assertMachine(): void {
   if (process.platform !== 'linux') {
-    return [
+    throw new PreflightError([
       {
         missing: `Linux: this is ${process.platform}`,
         fix: 'Run it in a Linux machine, for example: limactl start template://debian-12',
       },
-    ];
+    ]);
   }
   if (process.getuid?.() !== 0) {
-    return [
+    throw new PreflightError([
       {
         missing: 'root: the sandbox makes namespaces, mounts and a bridge',
-        fix: 'sudo --preserve-env=PATH npx presslift sandbox up',
+        fix: 'Run the same command as root: sudo --preserve-env=PATH,HOME …',
       },
-    ];
+    ]);
   }
-  return [];
 }
 
 async function packagesMissing(packages: readonly string[]): Promise<string[]> {

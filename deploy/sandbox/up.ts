@@ -91,7 +91,6 @@ async function check(
   tracker: ProgressTracker,
 ): Promise<void> {
   const title = 'Checking the machine';
-  tracker.report('preflight', title, 'checking');
   // What runs but is not ready yet, because an `up` was killed, has its own ports: no other program has them.
   const running = await Promise.all(
     components.map(async ({ name }) =>
@@ -103,9 +102,10 @@ async function check(
     await preflight({
       components,
       running: new Set(components.filter((_, index) => running[index]).map(({ name }) => name)),
+      needsGo: programs.length > 0,
       mustCompile: compiled.size < programs.length,
       install,
-      progress: (line) => tracker.report('preflight', title, 'installing', line),
+      progress: (state, line) => tracker.report('preflight', title, state, line),
       signal,
     });
   } catch (error) {
