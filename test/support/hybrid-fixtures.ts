@@ -124,6 +124,7 @@ export function beforeFacts(change: Partial<HybridStorageFacts> = {}): HybridSto
       fpmPort: 9000,
       activePlugins: ['akismet/akismet.php'],
     },
+    wordpressError: null,
     trees: { plugins: tree('plugins'), themes: tree('themes') },
     inspection: {
       version: '6.8.12',

@@ -3,13 +3,14 @@ import { HYBRID_TRACK, TRACK_LABEL } from './names.ts';
 import { plain } from './plain.ts';
 
 /**
- * Seconds for which a new pod does not count as available while old and new pods stand side by side: longer than any
- * step in between takes, so that the Deployment's controller ends no old pod before it is told to.
+ * Seconds for which a new pod does not count as available while old and new pods stand side by side, so that the
+ * Deployment's controller ends no old pod before it is told to. A day: when a step fails in between, a person has to be
+ * found, and the old pods must still be there then.
  */
-export const holdSeconds = 600;
+export const holdSeconds = 86_400;
 
 /** Must exceed `holdSeconds`, or the API server refuses the Deployment. */
-const holdProgressDeadlineSeconds = 1200;
+const holdProgressDeadlineSeconds = holdSeconds + 3_600;
 
 const servingMinReadySeconds = 3;
 const servingProgressDeadlineSeconds = 600;

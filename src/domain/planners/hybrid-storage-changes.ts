@@ -1,3 +1,4 @@
+import type { V1DeploymentSpec } from '@kubernetes/client-node';
 import { digestOf } from '../digest.ts';
 import type { Json, JsonObject } from '../json.ts';
 import {
@@ -233,8 +234,8 @@ function startNewPods(situation: HybridSituation): Change | null {
     id: 'start-new-pods',
     title: 'Start pods with core from the image and shared plugins and themes, beside the old ones',
     target: named(situation, 'Deployment', site.cluster.deployment),
-    before: json({ template: redactTemplate(spec.template), ...rolloutOf(spec) }),
-    after: json({ template: redactTemplate(template), ...rolloutOf(held ?? spec) }),
+    before: deploymentShown(spec),
+    after: deploymentShown(held ?? spec),
     risk: 'medium',
     riskReason:
       'Old pods stay and go on serving; the new ones must be ready and hold the same files before traffic moves.',
@@ -242,6 +243,11 @@ function startNewPods(situation: HybridSituation): Change | null {
     touches: [keysOf(situation).deployment],
     params: { template: optionsJson(templateOptions) },
   };
+}
+
+/** A Deployment's spec as a plan shows it; the activity compares what it is about to apply with this. */
+export function deploymentShown(spec: V1DeploymentSpec): Json {
+  return json({ template: redactTemplate(spec.template), ...rolloutOf(spec) });
 }
 
 function hasPhpContainer({ site, spec, layout }: HybridSituation): boolean {

@@ -80,6 +80,8 @@ export interface HybridStorageFacts {
     fpmPort: number | null;
     activePlugins: string[];
   } | null;
+  /** Why WordPress answered in no pod. */
+  wordpressError: string | null;
   trees: { plugins: TreeDigest; themes: TreeDigest } | null;
   /** Null where nothing is left to inspect, or the inspection failed: then `inspectionError` says why. */
   inspection: DocrootInspection | null;

@@ -173,6 +173,7 @@ function templateFindings(situation: HybridSituation): Row[] {
       'wordpress-silent',
       'WordPress answers in no pod, so its plugins, salts and settings are not known.',
       `Look at the pods of ${site.cluster.namespace}/${site.cluster.deployment}.`,
+      facts.wordpressError,
     ]);
   }
   if (facts.wordpress?.multisite) {

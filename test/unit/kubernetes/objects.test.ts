@@ -25,10 +25,10 @@ describe('roll-out settings', () => {
     const held = heldDeployment(live, beforeTemplate()).spec;
     expect(held).toMatchObject({
       replicas: 3,
-      minReadySeconds: 600,
+      minReadySeconds: 86_400,
       strategy: { rollingUpdate: { maxUnavailable: 0, maxSurge: 3 } },
     });
-    expect(held?.progressDeadlineSeconds).toBeGreaterThan(600);
+    expect(held?.progressDeadlineSeconds).toBeGreaterThan(86_400);
     expect(held !== undefined && isHeld(held)).toBe(true);
     expect(held !== undefined && hasServingSettings(held)).toBe(false);
   });
