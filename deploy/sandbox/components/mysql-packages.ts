@@ -54,15 +54,17 @@ export async function unpackedServer(
   const cached = await newestTree(trees, wanted.series);
   if (cached) return cached;
 
-  const apt = await privateApt(join(cacheDir, 'debian', 'apt', wanted.suite), wanted.suite, tools);
+  // For this process alone: apt would refuse a second one in the same folder.
+  const folder = join(cacheDir, 'debian', `.apt-${process.pid}`);
   try {
+    const apt = await privateApt(folder, wanted.suite, tools);
     const version = await candidateVersion(apt, wanted, tools);
     tools.progress(`downloading ${wanted.packageName} ${version}`);
     const what = ['install', '--yes', '--download-only', `${wanted.packageName}=${version}`];
     await tools.run('apt-get', ['-c', apt.config, ...what], { timeoutMs: 600_000 });
     return await unpack(apt, trees, version, tools);
   } finally {
-    await rm(apt.archives, { recursive: true, force: true });
+    await rm(folder, { recursive: true, force: true });
   }
 }
 
