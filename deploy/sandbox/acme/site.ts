@@ -213,6 +213,8 @@ export async function siteAnswers(): Promise<boolean> {
   const page = await new Promise<{ status: number; body: string }>((resolve, reject) => {
     const sent = request(`${endpoints.acme}/`, {
       timeout: 10_000,
+      // Without it the request would name port 80, and WordPress redirect to its own address.
+      defaultPort: 443,
       createConnection: () =>
         connectTls({
           socket: connect(443, network.ingressAddress),
