@@ -185,7 +185,7 @@ async function readIngressClasses(objects: KubernetesObjects) {
   const found = await listObjects<Loose>(objects, 'networking.k8s.io/v1', 'IngressClass');
   return (found ?? []).map((ingressClass) => ({
     name: ingressClass.metadata?.name ?? '',
-    controller: String(ingressClass.spec?.controller ?? ''),
+    controller: (ingressClass.spec?.controller as string | undefined) ?? '',
   }));
 }
 

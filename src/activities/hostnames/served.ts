@@ -52,6 +52,6 @@ export function servedCertificate(
       resolve(nothing('ETIMEDOUT'));
       socket.destroy();
     });
-    socket.once('error', (error) => resolve(nothing(errorCode(error) ?? error.message)));
+    socket.once('error', (error: Error) => resolve(nothing(errorCode(error) ?? error.message)));
   });
 }

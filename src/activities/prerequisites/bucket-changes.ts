@@ -1,4 +1,4 @@
-import { canonicalJson, type Json, type JsonObject } from '../../domain/json.ts';
+import { canonicalJson } from '../../domain/json.ts';
 import {
   desiredBucketConfiguration,
   type BucketConfiguration,
@@ -33,9 +33,9 @@ export function createBucketChanges(deps: PrerequisiteDeps): BucketChanges {
   return {
     createBucket: (input) =>
       withStorage(input, async (storage, bucket) => {
-        const { bucket: approved } = (input.change.after ?? {}) as JsonObject;
+        const { bucket: approved } = (input.change.after ?? {}) as { bucket?: string };
         if (approved !== bucket) {
-          throw failure('PlanMismatch', `Bucket ${String(approved)} was approved, not ${bucket}`);
+          throw failure('PlanMismatch', `Bucket ${approved} was approved, not ${bucket}`);
         }
         const { created } = await createMarkedBucket(storage, bucket, markerOf(input));
         return { bucket, created };
@@ -112,5 +112,5 @@ function pick(from: BucketConfiguration, settings: Setting[]): Partial<BucketCon
 }
 
 function same(a: unknown, b: unknown): boolean {
-  return canonicalJson(a as Json) === canonicalJson(b as Json);
+  return canonicalJson(a) === canonicalJson(b);
 }

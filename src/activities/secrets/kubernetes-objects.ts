@@ -31,9 +31,7 @@ export async function readObject<T extends KubernetesObject>(
 ): Promise<T | null> {
   const metadata = namespace === null ? { name } : { name, namespace };
   try {
-    return await objects.read<T>({ apiVersion, kind, metadata } as Parameters<
-      typeof objects.read<T>
-    >[0]);
+    return await objects.read<T>({ apiVersion, kind, metadata });
   } catch (error) {
     if (isAbsent(error)) return null;
     throw kubernetesFailure(

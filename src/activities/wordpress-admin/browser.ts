@@ -63,7 +63,7 @@ export function openBrowser(options: BrowserOptions): Browser {
       const answer = await request(`${origin}${path}`, {
         dispatcher: agent,
         method,
-        body: body as Dispatcher.RequestOptions['body'],
+        body: body,
         headers: {
           accept: 'text/html,application/xhtml+xml,application/json;q=0.9,*/*;q=0.8',
           'accept-language': 'en',

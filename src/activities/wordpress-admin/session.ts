@@ -127,7 +127,7 @@ function sessionOf(browser: Browser): AdminSession {
     for (const [name, value] of Object.entries(form.fields)) body.set(name, value);
     body.set('pluginzip', new Blob([new Uint8Array(zip)], { type: 'application/zip' }), fileName);
     body.set('install-plugin-submit', 'Install Now');
-    const sent = await browser.send('/wp-admin/update.php?action=upload-plugin', body as never);
+    const sent = await browser.send('/wp-admin/update.php?action=upload-plugin', body);
     return checked(sent, `Uploading ${fileName}`);
   }
 

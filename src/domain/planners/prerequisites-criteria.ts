@@ -146,7 +146,7 @@ export function hostnameCriteria(
       title: 'Host names are set and have addresses',
       measured: facts.addresses.map(({ host, addresses }) => ({ host, addresses })),
       target: site.hosts.names,
-      pass: facts.hosts.length > 0 && aligned.unresolved.length === 0,
+      pass: facts.addresses.length > 0 && aligned.unresolved.length === 0,
       evidence: facts.addresses.map(({ host, error }) => ({ host, error })),
     },
     {

@@ -55,15 +55,17 @@ export interface HostnameAlignment {
 export function alignHostnames(site: Site, facts: HostnameFacts, today: string): HostnameAlignment {
   const hosts = site.hosts.names;
   const now = new Date(today);
+  // A wildcard cannot be asked for over the network.
+  const concrete = hosts.filter((host) => !host.startsWith('*.'));
   const routes = facts.routes.ok ? facts.routes.value : [];
   const ours = routes.filter((route) => overlaps(route.hosts, hosts));
   const known = facts.certificates.ok ? facts.certificates.value : [];
   const certificates = (known ?? []).filter(({ dnsNames }) => overlaps(dnsNames, hosts));
   const tlsHosts = ours.flatMap(({ tls }) => tls.flatMap((entry) => entry.hosts));
   return {
-    unresolved: facts.addresses
-      .filter(({ addresses }) => addresses.length === 0)
-      .map(({ host }) => host),
+    unresolved: concrete.filter(
+      (host) => !facts.addresses.some((fact) => fact.host === host && fact.addresses.length > 0),
+    ),
     unrouted: uncovered(
       ours.flatMap((route) => route.hosts),
       hosts,
@@ -88,9 +90,13 @@ export function alignHostnames(site: Site, facts: HostnameFacts, today: string):
       certificates,
       facts.issuers.ok ? facts.issuers.value : [],
     ),
-    badlyServed: facts.served
-      .filter(({ verified, daysLeft }) => !verified || (daysLeft ?? 0) <= MINIMUM_DAYS_VALID)
-      .map(({ host }) => host),
+    badlyServed: concrete.filter(
+      (host) =>
+        !facts.served.some(
+          (fact) =>
+            fact.host === host && fact.verified && (fact.daysLeft ?? 0) > MINIMUM_DAYS_VALID,
+        ),
+    ),
     retiredIngress: ours.filter((route) => usesIngressNginx(route, facts)).map(({ name }) => name),
     otherClass: ours
       .filter(
