@@ -1,5 +1,6 @@
 /** Every component of the sandbox. The order matters only where they could start in any order. */
 import type { Component } from '../component.ts';
+import { acme } from './acme.ts';
 import { certManager } from './cert-manager.ts';
 import { coredns } from './coredns.ts';
 import { csi } from './csi.ts';
@@ -40,4 +41,5 @@ export const components: readonly Component[] = [
   certManager,
   registry,
   images,
+  acme,
 ];
