@@ -101,7 +101,15 @@ export const deployment: KubernetesObject = {
             args: ['web'],
             ports: [{ name: 'http', containerPort: 8080 }],
             readinessProbe: {
-              httpGet: { path: '/wp-login.php', port: 'http' },
+              httpGet: {
+                path: '/wp-login.php',
+                port: 'http',
+                // Or else WordPress redirects to its HTTPS address, which counts as an answer whatever is there.
+                httpHeaders: [
+                  { name: 'Host', value: hostNames.acme },
+                  { name: 'X-Forwarded-Proto', value: 'https' },
+                ],
+              },
               periodSeconds: 5,
               // A loaded PHP needs more than the usual second, and out of service it would serve nobody.
               timeoutSeconds: 5,
