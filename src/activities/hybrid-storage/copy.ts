@@ -72,13 +72,7 @@ export async function copyAndNote(
       namespace: site.cluster.namespace,
       name: hybridNames(site).sharedClaim,
     },
-    {
-      metadata: {
-        name: hybridNames(site).sharedClaim,
-        namespace: site.cluster.namespace,
-        annotations: { [COPIED_ANNOTATION]: JSON.stringify(copied) },
-      },
-    },
+    { metadata: { annotations: { [COPIED_ANNOTATION]: JSON.stringify(copied) } } },
   );
   return result;
 }

@@ -1,4 +1,9 @@
-import type { V1ConfigMap, V1PodDisruptionBudget, V1Secret } from '@kubernetes/client-node';
+import type {
+  V1ConfigMap,
+  V1PodDisruptionBudget,
+  V1PodDisruptionBudgetSpec,
+  V1Secret,
+} from '@kubernetes/client-node';
 import { digestOf } from '../../domain/digest.ts';
 import { hybridConfigExtra } from '../../domain/kubernetes/config-extra.ts';
 import { disruptionBudget } from '../../domain/kubernetes/disruption-budget.ts';
@@ -12,7 +17,7 @@ import {
 import { saltKeys } from '../../domain/planners/hybrid-storage-changes.ts';
 import type { Site } from '../../domain/site/schema.ts';
 import type { ChangeInput, ChangeResult, HybridStorageActivities } from '../contracts.ts';
-import { apply, read, remove, replace } from '../kubernetes/apply.ts';
+import { apply, mergePatch, read, remove } from '../kubernetes/apply.ts';
 import type { KubernetesClients } from '../kubernetes/clients.ts';
 import { failure } from '../kubernetes/errors.ts';
 import { requireRecovery } from '../recovery/objects.ts';
@@ -126,8 +131,7 @@ export function createSettingsChanges(deps: HybridStorageDeps): SettingsChanges 
       if (live === null) {
         await apply(k, wanted);
       } else if (digestOf(live.spec ?? null) !== digestOf(wanted.spec)) {
-        // minAvailable and maxUnavailable exclude each other, and applying one does not take the other away.
-        await replace(k, { ...live, spec: wanted.spec });
+        await patchBudget(k, site, name, wanted.spec ?? {});
       }
       return { budget: name };
     },
@@ -156,7 +160,7 @@ export function createSettingsChanges(deps: HybridStorageDeps): SettingsChanges 
         delete metadata.uid;
         await apply(k, { ...original, metadata });
       } else if (digestOf(live.spec ?? null) !== digestOf(original.spec ?? null)) {
-        await replace(k, { ...live, spec: original.spec });
+        await patchBudget(k, site, name, original.spec ?? {});
       }
       return { restored: name };
     },
@@ -190,6 +194,24 @@ async function readBudget(k: KubernetesClients, site: Site, name: string) {
     kind: 'PodDisruptionBudget',
     namespace,
     name,
+  });
+}
+
+/** minAvailable and maxUnavailable exclude each other, and applying one does not take the other away. */
+async function patchBudget(
+  k: KubernetesClients,
+  site: Site,
+  name: string,
+  spec: V1PodDisruptionBudgetSpec,
+): Promise<void> {
+  const { namespace } = site.cluster;
+  const ref = { apiVersion: 'policy/v1', kind: 'PodDisruptionBudget', namespace, name };
+  await mergePatch(k, ref, {
+    spec: {
+      ...spec,
+      minAvailable: spec.minAvailable ?? null,
+      maxUnavailable: spec.maxUnavailable ?? null,
+    },
   });
 }
 

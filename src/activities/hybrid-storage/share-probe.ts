@@ -4,7 +4,7 @@ import { probePod } from '../../domain/kubernetes/jobs.ts';
 import { hybridNames, managedLabels } from '../../domain/kubernetes/names.ts';
 import type { ShareProof } from '../../domain/planners/hybrid-storage-facts.ts';
 import type { Site } from '../../domain/site/schema.ts';
-import { apply, read, remove } from '../kubernetes/apply.ts';
+import { apply, mergePatch, read, remove } from '../kubernetes/apply.ts';
 import type { KubernetesClients } from '../kubernetes/clients.ts';
 import { calling } from '../kubernetes/errors.ts';
 import { waitUntil } from '../kubernetes/wait.ts';
@@ -35,16 +35,17 @@ export async function proveSharing(
   const cached = await readCache(k, site, key);
   if (cached !== null) return cached;
   const proof = await probe(k, site, target);
+  const { namespace } = site.cluster;
+  const name = hybridNames(site).probeCache;
+  const ref = { apiVersion: 'v1', kind: 'ConfigMap', namespace, name };
   await apply<V1ConfigMap>(k, {
     apiVersion: 'v1',
     kind: 'ConfigMap',
-    metadata: {
-      name: hybridNames(site).probeCache,
-      namespace: site.cluster.namespace,
-      labels: managedLabels(site, 'probe-cache'),
-      annotations: { [key]: JSON.stringify({ ...proof, at: new Date().toISOString() }) },
-    },
+    metadata: { name, namespace, labels: managedLabels(site, 'probe-cache') },
   });
+  // Apart from the apply, which would take the annotations of other classes away.
+  const note = JSON.stringify({ ...proof, at: new Date().toISOString() });
+  await mergePatch<V1ConfigMap>(k, ref, { metadata: { annotations: { [key]: note } } });
   return proof;
 }
 

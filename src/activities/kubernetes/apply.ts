@@ -71,7 +71,8 @@ export async function mergePatch<T extends KubernetesObject>(
   ref: ObjectRef,
   patch: Record<string, unknown>,
 ): Promise<T> {
-  const body = { ...header(ref), ...patch } as unknown as T;
+  const metadata = { ...header(ref).metadata, ...(patch['metadata'] as object | undefined) };
+  const body = { ...header(ref), ...patch, metadata } as unknown as T;
   const patched = await calling('patch', titleOf(ref), () =>
     clients.objects.patch(
       body,

@@ -8,7 +8,7 @@ import { waitUntil } from './wait.ts';
 export interface JobOutcome {
   /** What the container wrote to its termination message, at most 4 KiB. */
   message: string;
-  /** The container's standard output. */
+  /** The container's standard output; read only when it wrote no message. */
   log: string;
   pod: string;
 }
@@ -125,7 +125,9 @@ async function outcomeOf(
     pod?.status?.containerStatuses?.[0]?.state?.terminated?.message ??
     pod?.status?.containerStatuses?.[0]?.lastState?.terminated?.message ??
     '';
-  return { message, log: await readLog(clients, namespace, podName), pod: podName };
+  // Whoever writes a message says all that matters in it.
+  const log = message === '' ? await readLog(clients, namespace, podName) : '';
+  return { message, log, pod: podName };
 }
 
 /** A container's log; empty when its pod is gone. At most the last 1 MiB. */

@@ -12,9 +12,9 @@ import { TRACK_LABEL } from '../../domain/kubernetes/names.ts';
 import type { RecoveryPointRef } from '../../domain/operation.ts';
 import type { Site } from '../../domain/site/schema.ts';
 import type { RecoveryActivities } from '../contracts.ts';
-import { apply, read } from '../kubernetes/apply.ts';
+import { apply, mergePatch, read } from '../kubernetes/apply.ts';
 import type { KubernetesClients } from '../kubernetes/clients.ts';
-import { calling, failure } from '../kubernetes/errors.ts';
+import { failure } from '../kubernetes/errors.ts';
 import { waitUntil } from '../kubernetes/wait.ts';
 import {
   listPods,
@@ -60,6 +60,7 @@ export function createRecoveryActivities(deps: RecoveryDeps): RecoveryActivities
         content = await gather(deps, k, site, id, plan.operation === 'hybridStorage');
         await apply(k, secretOf(site, id, operationId, content));
       }
+      await noteNewest(k, site, operationId, id);
       if (content.snapshot !== null) await awaitSnapshot(k, site, content.snapshot);
       return refOf(site, id, content);
     },
@@ -227,24 +228,40 @@ function refOf(site: Site, id: string, content: RecoveryContent): RecoveryPointR
   };
 }
 
+const indexName = 'presslift-recovery-points';
+const indexAnnotation = (operationId: string) =>
+  `recovery.presslift.dev/${operationKey(operationId)}`;
+
+/** Notes which recovery point an operation took last: verification asks by operation, and Secrets cannot be listed. */
+async function noteNewest(
+  k: KubernetesClients,
+  site: Site,
+  operationId: string,
+  id: string,
+): Promise<void> {
+  await apply(
+    k,
+    {
+      apiVersion: 'v1',
+      kind: 'ConfigMap',
+      metadata: { name: indexName, namespace: site.cluster.namespace },
+    },
+    {},
+  );
+  await mergePatch(
+    k,
+    { apiVersion: 'v1', kind: 'ConfigMap', namespace: site.cluster.namespace, name: indexName },
+    { metadata: { annotations: { [indexAnnotation(operationId)]: id } } },
+  );
+}
+
 /** The newest recovery point of an operation, or null. */
 export async function newestRecovery(
   k: KubernetesClients,
   site: Site,
   operationId: string,
 ): Promise<RecoveryContent | null> {
-  const { namespace } = site.cluster;
-  const list = await calling('list', `secrets in ${namespace}`, () =>
-    k.core.listNamespacedSecret({
-      namespace,
-      labelSelector: `${OPERATION_LABEL}=${operationKey(operationId)}`,
-    }),
-  );
-  const contents = list.items
-    .filter(({ data }) => data?.[recoveryKey] !== undefined)
-    .map((secret) => {
-      const text = Buffer.from(secret.data?.[recoveryKey] ?? '', 'base64').toString('utf8');
-      return JSON.parse(text) as RecoveryContent;
-    });
-  return contents.sort((a, b) => (a.takenAt < b.takenAt ? 1 : -1))[0] ?? null;
+  const index = await readConfigMap(k, site, indexName);
+  const id = index?.metadata?.annotations?.[indexAnnotation(operationId)];
+  return id === undefined ? null : readRecovery(k, site, id);
 }
