@@ -165,7 +165,7 @@ export function alignedObjects(hosts: string[], notAfter: string): KubernetesObj
       metadata: { name: 'presslift-ca' },
       status: ready,
     },
-  ] as KubernetesObject[];
+  ] satisfies object[] as unknown[] as KubernetesObject[];
 }
 
 export interface TestDigitalOcean {

@@ -321,20 +321,17 @@ function keysAdvice(site: Site): string {
 function hostnameFindings(site: Site, facts: HostnameFacts, today: string): Finding[] {
   const found: Finding[] = [];
   const aligned = alignHostnames(site, facts, today);
-  const groups = [facts.routes, facts.certificates, facts.issuers, facts.ingressClasses];
-  for (const group of groups) {
+  const groups = {
+    'routes-unknown': facts.routes,
+    'certificates-unknown': facts.certificates,
+    'issuers-unknown': facts.issuers,
+    'ingress-classes-unknown': facts.ingressClasses,
+  };
+  for (const [id, group] of Object.entries(groups)) {
     if (group.ok) continue;
-    found.push(
-      finding(
-        'error',
-        'hostnames-unknown',
-        group.message,
-        'Grant the worker what deploy/rbac.yaml lists.',
-        {
-          type: group.type,
-        },
-      ),
-    );
+    const advice =
+      group.type === 'Forbidden' ? 'Grant the worker what deploy/rbac.yaml lists.' : null;
+    found.push(finding('error', id, group.message, advice, { type: group.type }));
   }
   const named = (
     level: FindingLevel,
@@ -381,7 +378,7 @@ function hostnameFindings(site: Site, facts: HostnameFacts, today: string): Find
   named(
     'error',
     'certificate-hosts',
-    aligned.uncertified ?? [],
+    facts.certificates.ok ? (aligned.uncertified ?? []) : [],
     (list) => `No Certificate in ${site.cluster.namespace} names ${list}`,
     'Add the hosts to the dnsNames of the Certificate.',
   );

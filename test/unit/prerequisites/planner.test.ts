@@ -312,7 +312,7 @@ describe('the plan of phase 0', () => {
         hostnames.routes = { ok: false, type: 'Forbidden', message: 'may not list' };
       },
       [],
-      ['error hostnames-unknown'],
+      ['error routes-unknown'],
     ],
   ];
   it.each(cases)('%s', (_name, change, changes, findings) => {

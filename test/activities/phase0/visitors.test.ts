@@ -1,0 +1,137 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { MockActivityEnvironment } from '@temporalio/testing';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import type { VisitorReport } from '../../../src/activities/contracts.ts';
+import { createVisitorActivities } from '../../../src/activities/visitors/index.ts';
+import { testSite } from '../../support/phase0.ts';
+import { startWeb, type TestWeb } from '../../support/web.ts';
+
+/**
+ * The watch over visitors against an HTTPS server that a test can break. It proves what counts as a failure, the rate,
+ * and that counts outlive an attempt; it does not prove WordPress's own pages.
+ */
+
+const site = testSite();
+const whole = '<html><head><link rel="stylesheet" href="/wp-includes/a.css"></head></html>';
+let web: TestWeb;
+let asked: string[] = [];
+let answer: (path: string) => { status: number; body: string } | 'hang';
+
+const healthy = (path: string) => {
+  if (path.startsWith('/wp-json/')) {
+    return { status: 200, body: '[{"link":"https://acme.test/hello/"}]' };
+  }
+  return { status: 200, body: path === '/wp-includes/a.css' ? 'a{}' : `${whole}\n<!-- cached -->` };
+};
+
+beforeAll(async () => {
+  web = await startWeb('acme.test', ({ url = '/' }, response) => {
+    asked.push(url);
+    const given = answer(url);
+    if (given === 'hang') return;
+    response.writeHead(given.status, { location: '/elsewhere' }).end(given.body);
+  });
+});
+afterAll(async () => web?.stop());
+beforeEach(() => {
+  asked = [];
+  answer = healthy;
+});
+
+const activities = () =>
+  createVisitorActivities({ ca: web.ca, connectTo: { address: '127.0.0.1', port: web.port } });
+
+/** Runs the watch for a while, then cancels it as a workflow does. */
+async function watchFor(ms: number, env = new MockActivityEnvironment()): Promise<VisitorReport> {
+  const watching = env.run(activities().watchVisitors, { site, operationId: 'acme/x' });
+  await delay(ms);
+  env.cancel('CANCELLED');
+  return (await watching) as VisitorReport;
+}
+
+describe('the baseline', () => {
+  it('is forty requests to front page, post and file', async () => {
+    const env = new MockActivityEnvironment();
+    const report = (await env.run(activities().measureBaseline, { site })) as VisitorReport;
+    expect(report).toMatchObject({ requests: 40, failed: 0, failures: [] });
+    expect(report.p95Ms).toBeGreaterThan(0);
+    const counted = (path: string) => asked.filter((seen) => seen === path).length;
+    expect([counted('/hello/'), counted('/wp-includes/a.css')]).toEqual([13, 13]);
+  });
+});
+
+describe('the watch', () => {
+  it('asks twice a second until it is cancelled, and then reports', async () => {
+    const report = await watchFor(2_200);
+    expect(report.failed).toBe(0);
+    expect(report.requests).toBeGreaterThanOrEqual(4);
+    expect(report.requests).toBeLessThanOrEqual(6);
+  });
+
+  it.each([
+    ['a status', { status: 503, body: whole }, 'status 503'],
+    ['a redirect', { status: 302, body: whole }, 'status 302'],
+    [
+      'a page cut short',
+      { status: 200, body: '<html><body>' },
+      'the page breaks off before </html>',
+    ],
+    ['an empty answer', { status: 200, body: '' }, 'an empty answer'],
+  ])('counts %s as a failure', async (_name, given, seen) => {
+    answer = (path) => (path === '/hello/' ? given : healthy(path));
+    const report = await watchFor(1_300);
+    expect(report.failed).toBe(1);
+    expect(report.failures[0]).toMatchObject({ path: '/hello/', seen });
+  });
+
+  it('keeps its rate while the site hangs', async () => {
+    const watching = watchFor(2_200);
+    await delay(300);
+    answer = () => 'hang';
+    const asking = asked.length;
+    await delay(1_700);
+    expect(asked.length - asking).toBeGreaterThanOrEqual(3);
+    answer = healthy;
+    await web.stop();
+    const report = await watching;
+    expect(report.failed).toBeGreaterThanOrEqual(3);
+    web = await startWeb('acme.test', ({ url = '/' }, response) => {
+      const given = answer(url);
+      if (given !== 'hang') response.writeHead(given.status).end(given.body);
+    });
+  });
+
+  it('goes on from the counts of an attempt whose worker died', async () => {
+    const first = new MockActivityEnvironment();
+    let last: unknown;
+    first.on('heartbeat', (details: unknown) => {
+      last = structuredClone(details);
+    });
+    answer = () => ({ status: 500, body: '' });
+    const watching = first.run(activities().watchVisitors, { site, operationId: 'acme/x' });
+    await delay(1_300);
+    first.cancel('WORKER_SHUTDOWN');
+    await expect(watching).rejects.toThrow('WORKER_SHUTDOWN');
+    const { requests, from } = last as { requests: number; from: string };
+    expect(requests).toBeGreaterThanOrEqual(2);
+
+    answer = healthy;
+    const report = await watchFor(1_100, new MockActivityEnvironment({ heartbeatDetails: last }));
+    expect(report.from).toBe(from);
+    expect(report.requests).toBeGreaterThan(requests);
+    expect(report.failed).toBe(requests);
+  });
+
+  it('fails a site whose certificate is not trusted', async () => {
+    const strangers = createVisitorActivities({
+      connectTo: { address: '127.0.0.1', port: web.port },
+    });
+    const env = new MockActivityEnvironment();
+    const watching = env.run(strangers.watchVisitors, { site, operationId: 'acme/x' });
+    await delay(700);
+    env.cancel('CANCELLED');
+    const report = (await watching) as VisitorReport;
+    expect(report.failed).toBe(report.requests);
+    expect(report.failures[0]?.seen).toBe('UNABLE_TO_VERIFY_LEAF_SIGNATURE');
+  });
+});
