@@ -133,6 +133,7 @@ export function createDaemons({ stateDir, pidDir, logDir }: DaemonsOptions): Dae
       const identity = await identifyProcess(unrecorded.pid);
       if (identity) return keepRecord({ ...identity, ...made, since: new Date().toISOString() });
     }
+    await endOrphans(name);
     await mkdir(logDir, { recursive: true });
     await rename(logFile(name), `${logFile(name)}.1`).catch(ignoreMissing);
     const { env, cwd } = options;
@@ -170,6 +171,13 @@ export function createDaemons({ stateDir, pidDir, logDir }: DaemonsOptions): Dae
     }
     await endMarked(() => marked(name), signal, kept ? 2_000 : timeoutMs);
     await rm(recordFile(name), { force: true });
+  }
+
+  /** Ends what a leader that was killed has left in its group: it holds the ports that the next one needs. */
+  async function endOrphans(name: string): Promise<void> {
+    const leader = (await record(name))?.pid;
+    const orphans = async () => (await marked(name)).filter(({ group }) => group === leader);
+    await endMarked(orphans, 'SIGTERM', 3_000);
   }
 
   async function endMarked(

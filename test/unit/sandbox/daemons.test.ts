@@ -118,6 +118,19 @@ describe('a daemon', () => {
     expect(await daemons.isRunning('parent')).toBe(false);
   });
 
+  it('is started anew after its leader was killed, without what that one left', async () => {
+    await daemons.start('part', 'parent', 'sh', ['-c', 'sleep 60 & echo $!; wait']);
+    await expect.poll(() => daemons.logTail('parent')).toMatch(/^\d+$/);
+    const orphan = Number(await daemons.logTail('parent'));
+    const leader = (await recordOf('parent')).pid;
+    process.kill(leader, 'SIGKILL');
+    await expect.poll(() => daemons.isRunning('parent')).toBe(false);
+    expect(await identifyProcess(orphan)).toBeDefined();
+    await daemons.start('part', 'parent', 'sleep', ['60']);
+    expect((await recordOf('parent')).pid).not.toBe(leader);
+    expect(await identifyProcess(orphan)).toBeUndefined();
+  });
+
   it('is killed when it does not listen', async () => {
     await daemons.start('part', 'deaf', 'sh', [
       '-c',
