@@ -18,7 +18,6 @@ export async function sandboxEnvironment(
     TEMPORAL_NAMESPACE: process.env.TEMPORAL_NAMESPACE ?? 'default',
     KUBECONFIG: kubeconfig ?? paths.workerKubeconfig,
     NODE_EXTRA_CA_CERTS: certFile,
-    DIGITALOCEAN_API: endpoints.digitalocean,
     DIGITALOCEAN_TOKEN: credentials.digitaloceanToken,
     VAULT_ADDR: endpoints.vault,
     VAULT_TOKEN: credentials.vaultToken,

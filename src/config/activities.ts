@@ -1,10 +1,25 @@
 import { Client, type ClientInterceptors } from '@temporalio/client';
 import type { NativeConnection } from '@temporalio/worker';
 import type { AllActivities } from '../activities/contracts.ts';
+import {
+  createDriftDetection,
+  createHybridObservers,
+  createHybridPlanning,
+  createHybridStorageActivities,
+} from '../activities/hybrid-storage/index.ts';
 import { createKubernetesClients } from '../activities/kubernetes/clients.ts';
+import { createLockActivities } from '../activities/lock/index.ts';
+import { createNotificationActivities } from '../activities/notifications/index.ts';
+import {
+  createPrerequisiteActivities,
+  createPrerequisiteObservers,
+} from '../activities/prerequisites/index.ts';
+import { createRecoveryActivities } from '../activities/recovery/index.ts';
 import { createSecretResolver } from '../activities/secrets/index.ts';
 import { createVaultClient } from '../activities/secrets/vault.ts';
 import { createSiteActivities } from '../activities/sites/index.ts';
+import { createVisitorActivities } from '../activities/visitors/index.ts';
+import { createWordPressAgent } from '../activities/wordpress/agent.ts';
 import type { ProcessConfig } from './environment.ts';
 import type { Logger } from './logging.ts';
 
@@ -30,7 +45,24 @@ export function createActivities(parts: ActivityParts): AllActivities {
     vault: config.vault === null ? undefined : createVaultClient(config.vault),
     env,
   });
+  const prerequisites = { kubernetes, secrets };
+  const hybridStorage = { kubernetes, agent: createWordPressAgent(kubernetes) };
   return {
     ...createSiteActivities({ sitesDir: config.sitesDir }),
+    ...createPrerequisiteActivities(prerequisites),
+    ...createHybridPlanning(hybridStorage),
+    ...createHybridStorageActivities(hybridStorage),
+    ...createDriftDetection({
+      ...createHybridObservers(hybridStorage),
+      ...createPrerequisiteObservers(prerequisites),
+    }),
+    ...createRecoveryActivities({
+      ...hybridStorage,
+      openSession: async () => null,
+      now: () => new Date(),
+    }),
+    ...createVisitorActivities(),
+    ...createNotificationActivities({ secrets, logger }),
+    ...createLockActivities({ client: temporal }),
   };
 }
