@@ -62,21 +62,28 @@ function splitPrivileges(text: string): string[] {
   return parts.filter((part) => part !== '' && !part.includes('('));
 }
 
-const quoted = '(?:`((?:[^`]|``)*)`|([^\\s.`]+))';
+// Names come in backquotes, or in double quotes where sql_mode has ANSI_QUOTES.
+const name = '(?:`((?:[^`]|``)*)`|"((?:[^"]|"")*)"|([^\\s.`"]+))';
 const grantLine = new RegExp(
-  `^(GRANT|REVOKE)\\s+(.+?)\\s+ON\\s+(?:TABLE\\s+)?${quoted}\\.${quoted}\\s+(?:TO|FROM)\\s`,
+  `^(GRANT|REVOKE)\\s+(.+?)\\s+ON\\s+(?:TABLE\\s+)?${name}\\.${name}\\s+(?:TO|FROM)\\s`,
   'is',
 );
+const quotedRole = '(?:`[^`]*`(?:@`[^`]*`)?|"[^"]*"(?:@"[^"]*")?)';
+const roleLine = new RegExp(`^GRANT\\s+(${quotedRole}(?:\\s*,\\s*${quotedRole})*)\\s+TO\\s`, 'i');
+
+function unquoted(back?: string, double?: string, plain?: string): string {
+  return back?.replaceAll('``', '`') ?? double?.replaceAll('""', '"') ?? plain ?? '';
+}
 
 function parseGrant(line: string): Grant | null {
   const match = grantLine.exec(line);
   if (!match) return null;
-  const [, verb = '', privileges = '', quotedDatabase, database, quotedTable, table] = match;
+  const [, verb = '', privileges = '', ...names] = match;
   return {
     revoke: verb.toUpperCase() === 'REVOKE',
     privileges: splitPrivileges(privileges.toUpperCase()),
-    database: (quotedDatabase ?? database ?? '').replaceAll('``', '`'),
-    table: (quotedTable ?? table ?? '').replaceAll('``', '`'),
+    database: unquoted(names[0], names[1], names[2]),
+    table: unquoted(names[3], names[4], names[5]),
   };
 }
 
@@ -108,9 +115,7 @@ export function readGrants(lines: string[], database: string): PrivilegeReport {
   for (const line of lines) {
     const grant = parseGrant(line);
     if (!grant) {
-      const role = /^GRANT\s+(`[^`]*`(?:@`[^`]*`)?(?:\s*,\s*`[^`]*`(?:@`[^`]*`)?)*)\s+TO\s/i.exec(
-        line,
-      );
+      const role = roleLine.exec(line);
       if (role?.[1]) roles.push(...role[1].split(',').map((name) => name.trim()));
       continue;
     }

@@ -19,7 +19,7 @@ import type {
 } from '../../src/activities/secrets/kubernetes-objects.ts';
 import type { Site, SiteFile } from '../../src/domain/site/schema.ts';
 import { siteSchema } from '../../src/domain/site/schema.ts';
-import type { TestDatabase } from './mariadb.ts';
+import type { TestDatabase } from './database-servers.ts';
 import type { TestObjectStorage } from './versitygw.ts';
 
 /** A complete site; `change` edits the file before it is checked. */

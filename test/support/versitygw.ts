@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { defaultCacheDir } from '../../deploy/sandbox/build/go-programs.ts';
 import { createCertificate } from '../../src/activities/database/x509.ts';
-import { freePort } from './mariadb.ts';
+import { freePort } from './database-servers.ts';
 
 export interface TestObjectStorage {
   endpoint: string;

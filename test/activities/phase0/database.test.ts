@@ -9,11 +9,11 @@ import {
 } from '../../../src/activities/database/probe.ts';
 import { createCertificate } from '../../../src/activities/database/x509.ts';
 import { Secret } from '../../../src/activities/secrets/secret.ts';
-import { freePort, startMariaDb, type TestDatabase } from '../../support/mariadb.ts';
+import { freePort, startDatabase, type TestDatabase } from '../../support/database-servers.ts';
 
 /**
- * The database probes against real MariaDB servers. It proves what is verified before a password leaves the process, and
- * that the probes can fail; it does not cover MySQL's own authentication plugins.
+ * The database probes against real MySQL 9.7 and MariaDB 10.11. It proves what is verified before a password leaves the
+ * process, and that each probe can fail.
  */
 
 const typeOf = (promise: Promise<unknown>) =>
@@ -22,12 +22,12 @@ const typeOf = (promise: Promise<unknown>) =>
     (error: unknown) => failureTypeOf(error) ?? String(error),
   );
 
-describe('a server that requires TLS', () => {
+describe.each(['mysql', 'mariadb'] as const)('%s that requires TLS', (engine) => {
   let server: TestDatabase;
   let options: DatabaseProbeOptions;
 
   beforeAll(async () => {
-    server = await startMariaDb();
+    server = await startDatabase(engine);
     await server.admin(`
       CREATE DATABASE wordpress CHARACTER SET utf8mb4;
       CREATE USER wp IDENTIFIED BY 'pass-word';
@@ -53,8 +53,8 @@ describe('a server that requires TLS', () => {
     expect(content).toMatchObject({
       exists: true,
       server: {
-        engine: 'mariadb',
-        hasMd5: true,
+        engine,
+        hasMd5: engine === 'mariadb',
         requireSecureTransport: true,
         characterSet: 'utf8mb4',
       },
@@ -105,36 +105,49 @@ describe('a server that requires TLS', () => {
   });
 });
 
-describe('a server whose certificate names another address', () => {
-  let server: TestDatabase;
+describe.each(['mysql', 'mariadb'] as const)(
+  '%s with a certificate for another address',
+  (engine) => {
+    let server: TestDatabase;
 
-  beforeAll(async () => {
-    server = await startMariaDb({
-      certificateAddresses: ['192.0.2.1'],
-      requireSecureTransport: false,
-    });
-    await server.admin(`
+    beforeAll(async () => {
+      server = await startDatabase(engine, {
+        certificateAddresses: ['192.0.2.1'],
+        requireSecureTransport: false,
+      });
+      await server.admin(`
       CREATE USER lax IDENTIFIED BY 'pass-word';
       CREATE USER strict IDENTIFIED BY 'pass-word' REQUIRE SSL;
+      CREATE USER unseen IDENTIFIED BY 'pass-word';
     `);
-  });
-  afterAll(async () => server?.stop());
-
-  it('is rejected before any account is named', async () => {
-    expect(await typeOf(verifiedHandshake(server, server.ca))).toBe('TlsRejected');
-  });
-
-  it('is found out when it accepts plain connections', async () => {
-    const account = { username: 'lax', password: new Secret('pass-word') };
-    expect(await probePlain({ ...server, database: 'wordpress', account })).toMatchObject({
-      refused: false,
     });
-  });
+    afterAll(async () => server?.stop());
 
-  it('counts as refusing plain where the account requires TLS', async () => {
-    const account = { username: 'strict', password: new Secret('pass-word') };
-    expect(await probePlain({ ...server, database: 'wordpress', account })).toMatchObject({
-      refused: true,
+    it('is rejected before any account is named', async () => {
+      expect(await typeOf(verifiedHandshake(server, server.ca))).toBe('TlsRejected');
     });
-  });
-});
+
+    // As a site does: logged in over TLS first, by a name that the certificate has.
+    const tryPlain = async (username: string) => {
+      const account = { username, password: new Secret('pass-word') };
+      const options = { ...server, host: 'localhost', database: 'wordpress', account };
+      await probeDatabase(options);
+      return probePlain(options);
+    };
+
+    it('is found out when it accepts plain connections', async () => {
+      expect(await tryPlain('lax')).toMatchObject({ refused: false });
+    });
+
+    it('counts as refusing plain where the account requires TLS', async () => {
+      expect(await tryPlain('strict')).toMatchObject({ refused: true });
+    });
+
+    it('proves nothing where the server wants the password itself', async () => {
+      const account = { username: 'unseen', password: new Secret('pass-word') };
+      const attempt = await probePlain({ ...server, database: 'wordpress', account });
+      // MariaDB's accounts answer a challenge always; MySQL's only after a first login.
+      expect(attempt.refused).toBe(engine === 'mysql' ? null : false);
+    });
+  },
+);

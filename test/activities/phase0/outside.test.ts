@@ -123,7 +123,7 @@ describe('webhooks', () => {
 
   const tell = (kind: Notification['kind']) => {
     const log = (fields: object, message: string) => logged.push(JSON.stringify([fields, message]));
-    const { notify } = createNotificationActivities({
+    const activities = createNotificationActivities({
       secrets: createSecretResolver({
         env: {
           HOOK_BAD: `${address}/bad/planted-value`,
@@ -132,7 +132,7 @@ describe('webhooks', () => {
       }),
       logger: { info: log, warn: log },
     });
-    return notify({
+    return activities.notify({
       site,
       notification: {
         kind,
@@ -183,15 +183,15 @@ describe("the site's lock", () => {
   });
 
   it('is started by the first request and only signalled by the next', async () => {
-    const { requestLock } = createLockActivities({ client });
+    const lock = createLockActivities({ client });
     const holder: LockHolder = {
       workflowId: 'acme/prerequisites',
       runId: '9cc10173-e9ea-4176-9dbc-a4cee4c4ff30',
       operation: 'prerequisites',
       since: '2026-01-01T00:00:00Z',
     };
-    await requestLock({ site: 'acme', holder });
-    await requestLock({ site: 'acme', holder });
+    await lock.requestLock({ site: 'acme', holder });
+    await lock.requestLock({ site: 'acme', holder });
     const { events = [] } = await client.workflow.getHandle('acme/lock').fetchHistory();
     const started = events?.find((event) => event.workflowExecutionStartedEventAttributes);
     expect(started?.workflowExecutionStartedEventAttributes?.workflowType?.name).toBe('siteLock');
@@ -203,7 +203,7 @@ describe("the site's lock", () => {
   });
 
   it('learns whether a holder still runs', async () => {
-    const { isHolderAlive } = createLockActivities({ client });
+    const lock = createLockActivities({ client });
     const handle = await client.workflow.start('prerequisites', {
       workflowId: 'acme/prerequisites',
       taskQueue: 'nobody',
@@ -215,11 +215,11 @@ describe("the site's lock", () => {
       operation: 'prerequisites',
       since: '2026-01-01T00:00:00Z',
     };
-    expect(await isHolderAlive({ holder })).toBe(true);
+    expect(await lock.isHolderAlive({ holder })).toBe(true);
     const other = '9cc10173-e9ea-4176-9dbc-a4cee4c4ff30';
-    expect(await isHolderAlive({ holder: { ...holder, runId: other } })).toBe(false);
-    expect(await isHolderAlive({ holder: { ...holder, workflowId: 'nobody' } })).toBe(false);
+    expect(await lock.isHolderAlive({ holder: { ...holder, runId: other } })).toBe(false);
+    expect(await lock.isHolderAlive({ holder: { ...holder, workflowId: 'nobody' } })).toBe(false);
     await handle.terminate();
-    expect(await isHolderAlive({ holder })).toBe(false);
+    expect(await lock.isHolderAlive({ holder })).toBe(false);
   });
 });

@@ -20,7 +20,7 @@ import type { ChangeInput } from '../../../src/activities/contracts.ts';
 import { digestOf } from '../../../src/domain/digest.ts';
 import type { Plan } from '../../../src/domain/plan.ts';
 import type { Site } from '../../../src/domain/site/schema.ts';
-import { startMariaDb, type TestDatabase } from '../../support/mariadb.ts';
+import { startMariaDb, type TestDatabase } from '../../support/database-servers.ts';
 import {
   alignedObjects,
   MemoryCluster,

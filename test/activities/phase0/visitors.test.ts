@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import type { VisitorReport } from '../../../src/activities/contracts.ts';
+import type { VisitorActivities, VisitorReport } from '../../../src/activities/contracts.ts';
 import { createVisitorActivities } from '../../../src/activities/visitors/index.ts';
 import { testSite } from '../../support/phase0.ts';
 import { startWeb, type TestWeb } from '../../support/web.ts';
@@ -41,18 +41,21 @@ beforeEach(() => {
 const activities = () =>
   createVisitorActivities({ ca: web.ca, connectTo: { address: '127.0.0.1', port: web.port } });
 
+const watch = (env: MockActivityEnvironment, from: VisitorActivities): Promise<VisitorReport> =>
+  env.run(() => from.watchVisitors({ site, operationId: 'acme/x' })) as Promise<VisitorReport>;
+
 /** Runs the watch for a while, then cancels it as a workflow does. */
 async function watchFor(ms: number, env = new MockActivityEnvironment()): Promise<VisitorReport> {
-  const watching = env.run(activities().watchVisitors, { site, operationId: 'acme/x' });
+  const watching = watch(env, activities());
   await delay(ms);
   env.cancel('CANCELLED');
-  return (await watching) as VisitorReport;
+  return await watching;
 }
 
 describe('the baseline', () => {
   it('is forty requests to front page, post and file', async () => {
     const env = new MockActivityEnvironment();
-    const report = (await env.run(activities().measureBaseline, { site })) as VisitorReport;
+    const report = (await env.run(() => activities().measureBaseline({ site }))) as VisitorReport;
     expect(report).toMatchObject({ requests: 40, failed: 0, failures: [] });
     expect(report.p95Ms).toBeGreaterThan(0);
     const counted = (path: string) => asked.filter((seen) => seen === path).length;
@@ -108,7 +111,7 @@ describe('the watch', () => {
       last = structuredClone(details);
     });
     answer = () => ({ status: 500, body: '' });
-    const watching = first.run(activities().watchVisitors, { site, operationId: 'acme/x' });
+    const watching = watch(first, activities());
     await delay(1_300);
     first.cancel('WORKER_SHUTDOWN');
     await expect(watching).rejects.toThrow('WORKER_SHUTDOWN');
@@ -127,10 +130,10 @@ describe('the watch', () => {
       connectTo: { address: '127.0.0.1', port: web.port },
     });
     const env = new MockActivityEnvironment();
-    const watching = env.run(strangers.watchVisitors, { site, operationId: 'acme/x' });
+    const watching = watch(env, strangers);
     await delay(700);
     env.cancel('CANCELLED');
-    const report = (await watching) as VisitorReport;
+    const report = await watching;
     expect(report.failed).toBe(report.requests);
     expect(report.failures[0]?.seen).toBe('UNABLE_TO_VERIFY_LEAF_SIGNATURE');
   });

@@ -90,6 +90,11 @@ describe('privileges read from SHOW GRANTS', () => {
       [`GRANT ALL PRIVILEGES ON \`wordpress\`.\`wp_posts\` ${to}`],
       { sufficient: false },
     ],
+    [
+      'names in double quotes, as in ANSI mode',
+      ['GRANT USAGE ON *.* TO "wp"@"%"', 'GRANT ALL PRIVILEGES ON "wordpress".* TO "wp"@"%"'],
+      { sufficient: true, missing: [], excessive: [] },
+    ],
     ['a wildcard', [`GRANT ALL PRIVILEGES ON \`word%\`.* ${to}`], { sufficient: true }],
     ['an escaped wildcard', [`GRANT ALL PRIVILEGES ON \`word\\%\`.* ${to}`], { sufficient: false }],
     [
@@ -124,6 +129,7 @@ describe('privileges read from SHOW GRANTS', () => {
       '`app`@`%`',
       '`ops`@`%`',
     ]);
+    expect(readGrants(['GRANT "app"@"%" TO "wp"@"%"'], 'wordpress').roles).toEqual(['"app"@"%"']);
   });
 
   it.each([
