@@ -97,21 +97,33 @@ const kept = new Set([
   'serviceaccounts',
 ]);
 
-/** Kinds to delete, of the output of `kubectl api-resources --output name`. Those that make pods go first. */
-export function kindsToDelete(apiResources: string): string[] {
-  const first = ['deployments.apps', 'statefulsets.apps', 'cronjobs.batch', 'jobs.batch'];
+/** Kinds that make pods. */
+const workloads = new Set([
+  'cronjobs.batch',
+  'daemonsets.apps',
+  'deployments.apps',
+  'jobs.batch',
+  'replicasets.apps',
+  'replicationcontrollers',
+  'statefulsets.apps',
+]);
+
+/** What is to be deleted, of the output of `kubectl api-resources --output name`: what makes pods, and the rest. */
+export function kindsToDelete(apiResources: string): { workloads: string[]; others: string[] } {
   const kinds = apiResources.split('\n').filter((kind) => kind !== '' && !kept.has(kind));
-  const rank = (kind: string): number => (first.includes(kind) ? 0 : 1);
-  return kinds.sort((a, b) => rank(a) - rank(b));
+  return {
+    workloads: kinds.filter((kind) => workloads.has(kind)),
+    others: kinds.filter((kind) => !workloads.has(kind)),
+  };
 }
 
 /** Deletes every object of the site's namespace and waits until they are gone. */
 export async function emptyNamespace({ kubectl }: SandboxKube): Promise<void> {
-  const resources = await kubectl([
-    ...['api-resources', '--namespaced', '--verbs=delete,list', '--output', 'name'],
-  ]);
-  const kinds = kindsToDelete(resources).join(',');
-  // Pods get a second: what they hold is thrown away.
-  const how = ['--all', '--ignore-not-found', '--grace-period=1', '--timeout=90s'];
-  await kubectl(['delete', kinds, '--namespace', namespace, ...how]);
+  const kinds = kindsToDelete(
+    await kubectl(['api-resources', '--namespaced', '--verbs=delete,list', '--output', 'name']),
+  );
+  const all = ['--namespace', namespace, '--all', '--ignore-not-found', '--timeout=90s'];
+  // Their pods are left to the second command, which does not give them the time that they ask for to end.
+  await kubectl(['delete', kinds.workloads.join(','), ...all, '--cascade=orphan']);
+  await kubectl(['delete', kinds.others.join(','), ...all, '--grace-period=1']);
 }

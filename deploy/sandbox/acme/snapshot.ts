@@ -51,7 +51,8 @@ export function findSnapshot(cacheDir: string, key: string): Snapshot | undefine
 export async function saveSnapshot(cacheDir: string, key: string): Promise<void> {
   const parent = join(cacheDir, 'acme');
   const folder = join(parent, key);
-  const unfinished = join(parent, `.unfinished-${process.pid}`);
+  const unfinished = join(parent, '.unfinished');
+  // Left by one that was killed; the sandbox's lock says that nobody else is at work here.
   await rm(unfinished, { recursive: true, force: true });
   await mkdir(unfinished, { recursive: true });
   try {

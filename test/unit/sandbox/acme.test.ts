@@ -85,16 +85,12 @@ describe('kindsToDelete', () => {
     'configmaps\nevents\npods\nserviceaccounts\nrolebindings.rbac.authorization.k8s.io\nvolumesnapshots.snapshot.storage.k8s.io\ndeployments.apps\njobs.batch\n',
   );
 
-  it('ends what makes pods before the pods', () => {
-    expect(kinds.slice(0, 2)).toEqual(['deployments.apps', 'jobs.batch']);
+  it('tells what makes pods from the pods', () => {
+    expect(kinds.workloads).toEqual(['deployments.apps', 'jobs.batch']);
   });
 
   it("leaves the worker's access and what the cluster makes by itself", () => {
-    expect(kinds.slice(2)).toEqual([
-      'configmaps',
-      'pods',
-      'volumesnapshots.snapshot.storage.k8s.io',
-    ]);
+    expect(kinds.others).toEqual(['configmaps', 'pods', 'volumesnapshots.snapshot.storage.k8s.io']);
   });
 });
 
