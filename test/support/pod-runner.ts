@@ -5,9 +5,11 @@ import type { KubernetesClients } from '../../src/activities/kubernetes/clients.
 /** What a pod that runs to its end writes into its termination message; a string that begins with `!` is a failure. */
 export type PodEnding = (pod: V1Pod) => string;
 
+const node = 'pretended';
+
 /**
- * Does what a node would: pods that serve become ready, pods that run to their end do so with the message that the test
- * gives. Only status is written, as a kubelet does.
+ * Does what scheduler and node would: pods are bound, those that serve become ready, those that run to their end do so with
+ * the message that the test gives, and those that were deleted go.
  */
 export function runPods(
   clients: KubernetesClients,
@@ -17,12 +19,23 @@ export function runPods(
   let running = true;
   let address = 1;
   const loop = (async () => {
+    await ensureNode(clients);
     while (running) {
       try {
         const { items } = await clients.core.listNamespacedPod({ namespace });
         for (const pod of items) {
-          if (pod.metadata?.deletionTimestamp !== undefined || pod.status?.podIP !== undefined)
+          const name = pod.metadata?.name ?? '';
+          if (pod.metadata?.deletionTimestamp !== undefined) {
+            await clients.core.deleteNamespacedPod({ name, namespace, gracePeriodSeconds: 0 });
             continue;
+          }
+          if (pod.status?.podIP !== undefined) continue;
+          if (pod.spec?.nodeName === undefined) {
+            const target = { apiVersion: 'v1', kind: 'Node', name: node };
+            const body = { metadata: { name }, target };
+            await clients.core.createNamespacedPodBinding({ name, namespace, body });
+            continue;
+          }
           await setStatus(clients, pod, ending, `10.98.0.${(address += 1)}`);
         }
       } catch {
@@ -37,6 +50,11 @@ export function runPods(
       await loop;
     },
   };
+}
+
+async function ensureNode(clients: KubernetesClients): Promise<void> {
+  const { items } = await clients.core.listNode();
+  if (items.length === 0) await clients.core.createNode({ body: { metadata: { name: node } } });
 }
 
 async function setStatus(clients: KubernetesClients, pod: V1Pod, ending: PodEnding, podIP: string) {

@@ -6,6 +6,8 @@ import type { WordPressAgent } from '../wordpress/agent.ts';
 export interface HybridStorageDeps {
   kubernetes: KubernetesClients;
   agent: WordPressAgent;
+  /** How long old pods stay without traffic before anything ends them; default 12,000. Tests shorten it. */
+  drainMs?: number;
 }
 
 /** The clients for the cluster that the site is in. */

@@ -67,15 +67,17 @@ export async function observeHybridStorage(
   const seen =
     pod === null ? noWordPress('no pod is ready') : await observePod(deps, site, pod.name);
   heartbeat('WordPress observed');
-  const proof = served
-    ? null
-    : await observeProof(
-        k,
-        site,
-        cluster,
-        sharedClaim?.spec?.storageClassName ?? null,
-        sharedClaim !== null,
-      );
+  // Without a site nothing is worth a probe, and once pods use the volume it is proved by them.
+  const proof =
+    served || layout === null || layout.kind === 'unknown' || service === null
+      ? null
+      : await observeProof(
+          k,
+          site,
+          cluster,
+          sharedClaim?.spec?.storageClassName ?? null,
+          sharedClaim !== null,
+        );
   heartbeat('storage proved');
   const inspected =
     layout?.kind === 'docroot-claim' && !served && selector !== null

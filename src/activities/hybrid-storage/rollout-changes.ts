@@ -33,7 +33,7 @@ type RolloutChanges = Pick<
  * How long old pods stay after the Service stopped naming them: proxies learn of it within a second, and requests that
  * are under way need to end. Old pods have no preStop pause, and giving them one would end them.
  */
-export const drainMs = 12_000;
+export const defaultDrainMs = 12_000;
 
 /** Changes that move visitors from old pods to new ones without losing a request. */
 export function createRolloutChanges(deps: HybridStorageDeps): RolloutChanges {
@@ -79,6 +79,7 @@ export function createRolloutChanges(deps: HybridStorageDeps): RolloutChanges {
       const endpoints = await awaitEndpoints(k, site, 'the Service names new pods alone', (pods) =>
         pods.every((name) => names.has(name)),
       );
+      const drainMs = deps.drainMs ?? defaultDrainMs;
       await pauseWithHeartbeat(drainMs, 'requests at the old pods to end');
       return { endpoints, drainedMs: drainMs };
     },

@@ -11,7 +11,7 @@ import { pauseWithHeartbeat } from '../kubernetes/wait.ts';
 import { requireRecovery } from '../recovery/objects.ts';
 import { isUsable, listPods, requireDeployment, requireService, selectorOf } from './cluster.ts';
 import { clusterOf, type HybridStorageDeps } from './deps.ts';
-import { deploymentRef, drainMs, setSelector } from './rollout-changes.ts';
+import { defaultDrainMs, deploymentRef, setSelector } from './rollout-changes.ts';
 import { awaitEndpoints, awaitPodsGone, awaitReadyPods, awaitSettled } from './rollout-waits.ts';
 
 type RolloutUndos = Pick<
@@ -73,7 +73,7 @@ export function createRolloutUndos(deps: HybridStorageDeps): RolloutUndos {
       const endpoints = await awaitEndpoints(k, site, 'the Service names old pods again', (pods) =>
         old.some(({ name }) => pods.includes(name)),
       );
-      await pauseWithHeartbeat(drainMs, 'proxies to learn of the old pods');
+      await pauseWithHeartbeat(deps.drainMs ?? defaultDrainMs, 'proxies to learn of the old pods');
       return { selector, endpoints };
     },
 
