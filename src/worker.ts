@@ -2,6 +2,7 @@ import { Worker } from '@temporalio/worker';
 import { createActivities } from './config/activities.ts';
 import { workflowBundle } from './config/bundle.ts';
 import { temporalSettings } from './config/connect.ts';
+import { deploymentOptions, joinDeployment } from './config/deployment.ts';
 import { readEnvironment } from './config/environment.ts';
 import { createLogger, temporalLogger } from './config/logging.ts';
 import { installRuntime } from './config/runtime.ts';
@@ -45,26 +46,27 @@ export async function runWorker(env: NodeJS.ProcessEnv): Promise<void> {
         interceptors: tracing.client,
       }),
       interceptors: tracing.worker,
-      sinks: tracing.sinks,
       shutdownGraceTime: config.shutdownGraceMs,
       maxConcurrentActivityTaskExecutions: config.maxConcurrentActivities,
-      workerDeploymentOptions:
-        config.buildId === null
-          ? undefined
-          : {
-              version: { deploymentName: 'presslift', buildId: config.buildId },
-              useWorkerVersioning: true,
-              // Each workflow type says its own; a phase stays on the code it began with.
-              defaultVersioningBehavior: 'PINNED',
-            },
+      workerDeploymentOptions: deploymentOptions(config),
       // Far more than sites of one worker; each cached workflow holds about a megabyte.
       maxCachedWorkflows: 100,
     });
-    logger.info(
-      { address: settings.address, namespace: settings.namespace, taskQueue: TASK_QUEUE },
-      'worker is ready',
+    const { address, namespace } = settings;
+    const stopping = new AbortController();
+    let refused: Error | null = null;
+    const joined = joinDeployment(connection, namespace, config, logger, stopping.signal).then(
+      (ready) => {
+        if (ready) logger.info({ address, namespace, taskQueue: TASK_QUEUE }, 'worker is ready');
+      },
+      (error: unknown) => {
+        refused = error as Error;
+        worker.shutdown();
+      },
     );
-    await worker.run();
+    await worker.run().finally(() => stopping.abort());
+    await joined;
+    if (refused !== null) throw refused as Error;
     logger.info('worker has stopped');
   } finally {
     await tracing.stop();

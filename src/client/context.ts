@@ -1,5 +1,6 @@
 import { userInfo } from 'node:os';
 import type { Client } from '@temporalio/client';
+import type { Tracing } from '../config/tracing.ts';
 import type { GateStatus } from '../domain/gate.ts';
 import type { OperationStatus } from '../domain/operation.ts';
 import { CommandError } from './errors.ts';
@@ -34,11 +35,13 @@ export async function withClient<T>(
   process.once('SIGINT', interrupt);
   process.once('SIGTERM', interrupt);
   try {
-    const client = await connectClient(temporalSettings(env));
+    const tracing = await tracingOf(env);
+    const client = await connectClient(temporalSettings(env), { interceptors: tracing?.client });
     try {
       return await work(client);
     } finally {
       await client.connection.close();
+      await tracing?.stop();
     }
   } finally {
     process.removeListener('SIGINT', interrupt);
@@ -63,6 +66,14 @@ export function exitOfState(state: OperationStatus['state']): ExitName {
     default:
       return 'done';
   }
+}
+
+/** A trace begins where a person starts something, so the command line takes part when an endpoint is set. */
+async function tracingOf(env: NodeJS.ProcessEnv): Promise<Tracing | null> {
+  const traceEndpoint = env.OTEL_EXPORTER_OTLP_ENDPOINT;
+  if (!traceEndpoint) return null;
+  const { createTracing } = await import('../config/tracing.ts');
+  return createTracing({ traceEndpoint, serviceName: env.OTEL_SERVICE_NAME || 'presslift' });
 }
 
 export interface OpenGate {

@@ -49,7 +49,12 @@ export function explain(error: unknown): Explanation {
     case grpcCodes.cancelled:
       return { exit: 'unreachable', message: noWorker };
     case grpcCodes.failedPrecondition:
-      return { exit: 'unreachable', message: noWorker };
+      return /no poller/i.test(error.message)
+        ? { exit: 'unreachable', message: noWorker }
+        : {
+            exit: 'failed',
+            message: `The workflow cannot go on; the worker's log says why (${firstLine(error.message)}).`,
+          };
     case grpcCodes.unavailable:
       return { exit: 'unreachable', message: 'Temporal does not answer any more.' };
     case grpcCodes.unauthenticated:

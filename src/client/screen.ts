@@ -1,7 +1,7 @@
 import type { Terminal } from './terminal.ts';
 
 export interface Screen {
-  /** Replaces what is shown; lines that do not fit are counted in the last one. */
+  /** Replaces what is shown; where it does not fit, its first line and its end. */
   draw(text: string): void;
   /** Gives the terminal back as it was. Once more does nothing. */
   close(): void;
@@ -32,12 +32,14 @@ export function createScreen(terminal: Terminal): Screen {
   return {
     draw(text) {
       if (!open) return;
-      const lines = text.split('\n');
-      const room = Math.max(2, terminal.rows()) - 1;
+      const [first = '', ...rest] = text.split('\n');
+      const room = Math.max(3, terminal.rows()) - 1;
+      const left = rest.length + 1 - room;
+      // What is under way and asked stands at the end, so the middle is left out.
       const shown =
-        lines.length <= room
-          ? lines
-          : [...lines.slice(0, room - 1), `… ${lines.length - room + 1} more lines`];
+        left <= 0
+          ? [first, ...rest]
+          : [first, `… ${left + 1} lines are not shown`, ...rest.slice(left + 1)];
       const body = shown.map((line) => `${line}${CLEAR_LINE}`).join('\n');
       terminal.write(`${HOME}${body}\n${CLEAR_BELOW}`);
     },

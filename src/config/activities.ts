@@ -20,6 +20,7 @@ import { createVaultClient } from '../activities/secrets/vault.ts';
 import { createSiteActivities } from '../activities/sites/index.ts';
 import { createVisitorActivities } from '../activities/visitors/index.ts';
 import { createWordPressAgent } from '../activities/wordpress/agent.ts';
+import { loginCookies } from './login-cookies.ts';
 import type { ProcessConfig } from './environment.ts';
 import type { Logger } from './logging.ts';
 
@@ -45,7 +46,11 @@ export function createActivities(parts: ActivityParts): AllActivities {
     vault: config.vault === null ? undefined : createVaultClient(config.vault),
     env,
   });
-  const prerequisites = { kubernetes, secrets };
+  const prerequisites = {
+    kubernetes,
+    secrets,
+    digitaloceanEndpoint: config.digitaloceanApi ?? undefined,
+  };
   const hybridStorage = { kubernetes, agent: createWordPressAgent(kubernetes) };
   return {
     ...createSiteActivities({ sitesDir: config.sitesDir }),
@@ -58,7 +63,7 @@ export function createActivities(parts: ActivityParts): AllActivities {
     }),
     ...createRecoveryActivities({
       ...hybridStorage,
-      openSession: async () => null,
+      openSession: (site) => loginCookies(secrets, site, logger),
       now: () => new Date(),
     }),
     ...createVisitorActivities(),

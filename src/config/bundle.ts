@@ -7,7 +7,6 @@ import {
   type Logger as TemporalLogger,
   type WorkflowBundleOption,
 } from '@temporalio/worker';
-import { workflowInterceptorModules } from './tracing.ts';
 
 const fromHere = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 
@@ -17,7 +16,7 @@ export const workflowBundlePath = fromHere('../../dist/workflow-bundle.js');
 /** What a bundle is made of; replay tests take the same, so that they replay what production runs. */
 export const workflowSources = {
   workflowsPath: fromHere('../workflows/index.ts'),
-  workflowInterceptorModules,
+  workflowInterceptorModules: [fromHere('./workflow-trace-headers.ts')],
 };
 
 /** The prebuilt workflow bundle is not there although it must be used. */

@@ -32,6 +32,7 @@ const variables = z.object({
   NODE_ENV: z.string().optional(),
   OTEL_EXPORTER_OTLP_ENDPOINT: httpUrl.optional(),
   OTEL_SERVICE_NAME: z.string().default('presslift'),
+  DIGITALOCEAN_API: httpUrl.optional(),
   VAULT_ADDR: httpUrl.optional(),
   VAULT_TOKEN: z.string().optional(),
   VAULT_NAMESPACE: z.string().optional(),
@@ -56,6 +57,8 @@ export interface ProcessConfig {
   /** Traces go there (OTLP over HTTP); null for none. */
   traceEndpoint: string | null;
   serviceName: string;
+  /** DigitalOcean's API for sites that name none; null for the official one. */
+  digitaloceanApi: string | null;
   vault: { address: string; token: string; namespace?: string } | null;
   /** Things that are probably typing errors, for the log. */
   warnings: string[];
@@ -107,6 +110,7 @@ export function readEnvironment(env: NodeJS.ProcessEnv): ProcessConfig {
     production: values.NODE_ENV === 'production',
     traceEndpoint: values.OTEL_EXPORTER_OTLP_ENDPOINT ?? null,
     serviceName: values.OTEL_SERVICE_NAME,
+    digitaloceanApi: values.DIGITALOCEAN_API ?? null,
     vault:
       values.VAULT_ADDR === undefined
         ? null

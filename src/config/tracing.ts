@@ -1,4 +1,3 @@
-import { createRequire } from 'node:module';
 import { context, propagation, trace } from '@opentelemetry/api';
 import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks';
 import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-http';
@@ -6,35 +5,24 @@ import { Resource } from '@opentelemetry/resources';
 import { BasicTracerProvider, BatchSpanProcessor } from '@opentelemetry/sdk-trace-base';
 import type { ClientInterceptors } from '@temporalio/client';
 import {
-  makeWorkflowExporter,
   OpenTelemetryActivityInboundInterceptor,
   OpenTelemetryActivityOutboundInterceptor,
   OpenTelemetryWorkflowClientInterceptor,
-  type OpenTelemetrySinks,
 } from '@temporalio/interceptors-opentelemetry';
-import type { InjectedSinks, WorkerInterceptors } from '@temporalio/worker';
+import type { WorkerInterceptors } from '@temporalio/worker';
 import type { ProcessConfig } from './environment.ts';
-
-/**
- * Workflow side of tracing. It is always in the bundle, also where no trace is sent: the order of a workflow's promises
- * then never depends on a setting, so a history replays the same with and without tracing.
- */
-export const workflowInterceptorModules = [
-  createRequire(import.meta.url).resolve(
-    '@temporalio/interceptors-opentelemetry/lib/workflow-interceptors',
-  ),
-];
 
 export interface Tracing {
   worker: WorkerInterceptors;
   client: ClientInterceptors;
-  /** Takes the spans of workflows; without an endpoint it drops them. */
-  sinks: InjectedSinks<OpenTelemetrySinks>;
   /** Sends what is left. */
   stop(): Promise<void>;
 }
 
-/** Tracing over OTLP when an endpoint is configured, else parts that do nothing. */
+/**
+ * Spans of clients and activities. Workflows make none; workflow-trace-headers.ts only hands their trace on.
+ * Over OTLP when an endpoint is configured, else parts that do nothing.
+ */
 export function createTracing(
   config: Pick<ProcessConfig, 'traceEndpoint' | 'serviceName'>,
 ): Tracing {
@@ -42,7 +30,6 @@ export function createTracing(
     return {
       worker: {},
       client: {},
-      sinks: { exporter: { export: { fn: () => undefined, callDuringReplay: false } } },
       stop: async () => undefined,
     };
   }
@@ -64,7 +51,6 @@ export function createTracing(
         }),
       ],
     },
-    sinks: { exporter: makeWorkflowExporter(processor, resource) },
     stop: async () => {
       await provider.shutdown();
       for (const api of [context, propagation, trace]) api.disable();

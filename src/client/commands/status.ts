@@ -47,6 +47,15 @@ function exitOf({ statuses }: Look): ExitName {
 const text = ({ statuses }: Look, { terminal }: CommandContext) =>
   statuses.map((status) => renderStatus(status, new Date(), terminal.paint)).join('\n\n');
 
+/** The same with phases that are done as one line each, so that what runs fits on a screen. */
+function briefText({ statuses }: Look, { terminal }: CommandContext): string {
+  const now = new Date();
+  const one = (status: OperationStatus) => renderStatus(status, now, terminal.paint);
+  return statuses
+    .map((status) => (status.state === 'done' ? one(status).split('\n')[0] : one(status)))
+    .join('\n\n');
+}
+
 /** `presslift status <site|workflow> [--watch]` */
 export async function statusCommand(
   context: CommandContext,
@@ -75,7 +84,7 @@ async function redraw(
   let look = first;
   try {
     while (look.running) {
-      screen.draw(text(look, context));
+      screen.draw(briefText(look, context));
       await sleep(LOOK_EVERY_MS);
       look = await lookAt(client, target);
     }

@@ -18,12 +18,18 @@ function asYaml(value: Json): string {
   return stringify(value, { sortMapEntries: true, lineWidth: 0, aliasDuplicateObjects: false });
 }
 
+/** Lines of a hunk as unified diffs write them: an empty side begins at the line before it. */
+const range = (start: number, lines: number) => `${lines === 0 ? start - 1 : start},${lines}`;
+
 /** What a change does to its target, as a unified diff of YAML without header. */
 export function renderDiff(before: Json, after: Json, paint: Paint): string {
   const { hunks } = structuredPatch('', '', asYaml(before), asYaml(after), '', '', { context: 3 });
   if (hunks.length === 0) return paint('dim', '(no difference)');
   const lines = hunks.flatMap((hunk) => [
-    paint('cyan', `@@ -${hunk.oldStart},${hunk.oldLines} +${hunk.newStart},${hunk.newLines} @@`),
+    paint(
+      'cyan',
+      `@@ -${range(hunk.oldStart, hunk.oldLines)} +${range(hunk.newStart, hunk.newLines)} @@`,
+    ),
     ...hunk.lines
       .filter((line) => !line.startsWith('\\'))
       .map((line) => {
