@@ -8,6 +8,7 @@
 import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { machineAptSettings } from '../build/debian-base.ts';
 import type { ComponentContext } from '../component.ts';
 
 /** A server program as Debian packages it. */
@@ -102,7 +103,7 @@ async function privateApt(folder: string, suite: string, tools: Tools): Promise<
       'The keys of the Debian archive are missing: apt-get install debian-archive-keyring',
     );
   }
-  const mirror = await debianMirror(tools);
+  const mirror = (await machineAptSettings()).mirror;
   await writeFile(sources, `deb [signed-by=${keyring} target=Packages] ${mirror} ${suite} main\n`);
   await writeFile(
     config,
@@ -132,45 +133,6 @@ async function privateApt(folder: string, suite: string, tools: Tools): Promise<
   tools.progress(`reading the package list of Debian ${suite}`);
   await tools.run('apt-get', ['-c', config, 'update'], { timeoutMs: 300_000 });
   return { config, archives };
-}
-
-/**
- * The Debian mirror that this machine uses, from its own apt configuration; PRESSLIFT_DEBIAN_MIRROR where that names
- * none, as on a machine of another distribution.
- */
-async function debianMirror(tools: Tools): Promise<string> {
-  const given = process.env.PRESSLIFT_DEBIAN_MIRROR;
-  if (given) return given;
-  const format = '$(CREATED_BY)|$(REPO_URI)|$(RELEASE)|$(ORIGIN)|$(LABEL)';
-  const { stdout } = await tools.run('apt-get', ['indextargets', '--format', format]);
-  const osRelease = await readFile('/etc/os-release', 'utf8');
-  const mirror = mirrorOf(stdout, osRelease);
-  if (!mirror) {
-    throw new Error(
-      'This machine has no Debian mirror in its apt sources: set PRESSLIFT_DEBIAN_MIRROR to the address of one',
-    );
-  }
-  return mirror;
-}
-
-/**
- * Picks the main Debian archive out of apt's index targets (`created-by|uri|release|origin|label` lines). Origin and
- * label are known only after an `apt-get update`; before it, the machine's own release tells.
- */
-export function mirrorOf(indexTargets: string, osRelease: string): string | undefined {
-  const targets = indexTargets
-    .split('\n')
-    .map((line) => line.split('|'))
-    .filter(([createdBy]) => createdBy === 'Packages');
-  const labelled = targets.find(
-    ([, , , origin, label]) => origin === 'Debian' && label === 'Debian',
-  );
-  if (labelled) return labelled[1];
-  if (!/^ID=debian$/m.test(osRelease)) return undefined;
-  const codename = /^VERSION_CODENAME="?([a-z]+)"?$/m.exec(osRelease)?.[1];
-  return targets.find(
-    ([, uri, release]) => release === codename && new URL(uri!).pathname.startsWith('/debian'),
-  )?.[1];
 }
 
 async function candidateVersion(

@@ -1,36 +1,12 @@
 /** Proves how the sandbox's database servers are chosen, found and set up; that they run is the end-to-end tests' matter. */
-import { describe, expect, test } from 'vitest';
-import { hasSeries, mirrorOf } from '../../../deploy/sandbox/components/mysql-packages.ts';
+import { expect, test } from 'vitest';
+import { hasSeries } from '../../../deploy/sandbox/components/mysql-packages.ts';
 import {
   initialStatements,
   selectedEngine,
   serverSettings,
   sqlString,
 } from '../../../deploy/sandbox/components/mysql-server.ts';
-
-describe('the Debian mirror', () => {
-  const debian = 'ID=debian\nVERSION_CODENAME=bookworm\n';
-  const security =
-    'Packages|http://mirror.test/debian-security/|bookworm-security|Debian|Debian-Security';
-  const vendor = 'Packages|https://vendor.test/debian|bookworm|Vendor|Vendor';
-  const main = 'Packages|http://mirror.test/debian/|bookworm|Debian|Debian';
-
-  test('is the one that says it is Debian’s', () => {
-    expect(mirrorOf([vendor, security, main].join('\n'), debian)).toBe(
-      'http://mirror.test/debian/',
-    );
-  });
-
-  test('is told by the release before the first update', () => {
-    const unknown = main.replace('|Debian|Debian', '|$(ORIGIN)|$(LABEL)');
-    expect(mirrorOf(unknown, debian)).toBe('http://mirror.test/debian/');
-  });
-
-  test('is unknown on another distribution', () => {
-    const ubuntu = 'Packages|http://mirror.test/ubuntu/|noble|Ubuntu|Ubuntu';
-    expect(mirrorOf(ubuntu, 'ID=ubuntu\nVERSION_CODENAME=noble\n')).toBeUndefined();
-  });
-});
 
 test.each([
   ['9.7.4-2', '9.7', true],
