@@ -6,7 +6,7 @@
  * by `chroot`, with its own C library.
  */
 import { existsSync } from 'node:fs';
-import { mkdir, readdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { machineAptSettings } from '../build/debian-base.ts';
 import type { ComponentContext } from '../component.ts';
