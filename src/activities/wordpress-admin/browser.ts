@@ -65,7 +65,8 @@ export function openBrowser(options: BrowserOptions): Browser {
         method,
         body: body,
         headers: {
-          accept: 'text/html,application/xhtml+xml,application/json;q=0.9,*/*;q=0.8',
+          // As browsers send it. A word about JSON here makes WordPress leave the admin bar out.
+          accept: 'text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8',
           'accept-language': 'en',
           'user-agent': 'Presslift (+https://wordpress.org/)',
           ...(cookie ? { cookie } : {}),

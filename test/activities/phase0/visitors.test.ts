@@ -42,7 +42,9 @@ const activities = () =>
   createVisitorActivities({ ca: web.ca, connectTo: { address: '127.0.0.1', port: web.port } });
 
 const watch = (env: MockActivityEnvironment, from: VisitorActivities): Promise<VisitorReport> =>
-  env.run(() => from.watchVisitors({ site, operationId: 'acme/x' })) as Promise<VisitorReport>;
+  env.run<[], VisitorReport, () => Promise<VisitorReport>>(() =>
+    from.watchVisitors({ site, operationId: 'acme/x' }),
+  );
 
 /** Runs the watch for a while, then cancels it as a workflow does. */
 async function watchFor(ms: number, env = new MockActivityEnvironment()): Promise<VisitorReport> {
@@ -55,7 +57,9 @@ async function watchFor(ms: number, env = new MockActivityEnvironment()): Promis
 describe('the baseline', () => {
   it('is forty requests to front page, post and file', async () => {
     const env = new MockActivityEnvironment();
-    const report = (await env.run(() => activities().measureBaseline({ site }))) as VisitorReport;
+    const report = await env.run<[], VisitorReport, () => Promise<VisitorReport>>(() =>
+      activities().measureBaseline({ site }),
+    );
     expect(report).toMatchObject({ requests: 40, failed: 0, failures: [] });
     expect(report.p95Ms).toBeGreaterThan(0);
     const counted = (path: string) => asked.filter((seen) => seen === path).length;
