@@ -23,3 +23,4 @@ export function createHybridStorageActivities(deps: HybridStorageDeps): HybridSt
     ...createRolloutUndos(deps),
   };
 }
+export { createHybridVerification, type VerificationDeps } from './verify/index.ts';
