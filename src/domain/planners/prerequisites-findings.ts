@@ -1,16 +1,16 @@
 import { databaseHazards } from '../database-hazards.ts';
-import type { Json } from '../json.ts';
-import type { Finding, FindingLevel } from '../plan.ts';
+import type { Finding } from '../plan.ts';
 import type {
   DatabaseFacts,
-  HostnameFacts,
   ObjectStorageFacts,
   PrerequisiteFacts,
   Refusal,
 } from '../prerequisite-facts.ts';
 import type { Site } from '../site/schema.ts';
 import { storageProviders } from '../storage-providers.ts';
-import { alignHostnames, daysUntil, MINIMUM_DAYS_VALID } from './prerequisites-hostnames.ts';
+import { finding } from './finding.ts';
+import { hostnameFindings } from './prerequisites-hostname-findings.ts';
+import { daysUntil, MINIMUM_DAYS_VALID } from './prerequisites-hostnames.ts';
 
 /** Everything that a person should know before phase 0; errors forbid going on. */
 export function prerequisiteFindings(site: Site, facts: PrerequisiteFacts): Finding[] {
@@ -19,16 +19,6 @@ export function prerequisiteFindings(site: Site, facts: PrerequisiteFacts): Find
     ...storageFindings(site, facts.objectStorage),
     ...hostnameFindings(site, facts.hostnames, facts.today),
   ];
-}
-
-function finding(
-  level: FindingLevel,
-  id: string,
-  message: string,
-  advice: string | null,
-  evidence: Json = null,
-): Finding {
-  return { id, level, message, advice, evidence };
 }
 
 function databaseFindings(site: Site, facts: DatabaseFacts, today: string): Finding[] {
@@ -316,108 +306,4 @@ function keysAdvice(site: Site): string {
   if (!site.database.managed)
     return 'Make keys for the bucket and store them there; no API token is known.';
   return 'Keys are created only for a whole Kubernetes Secret (kubernetes:<namespace>/<name>).';
-}
-
-function hostnameFindings(site: Site, facts: HostnameFacts, today: string): Finding[] {
-  const found: Finding[] = [];
-  const aligned = alignHostnames(site, facts, today);
-  const groups = {
-    'routes-unknown': facts.routes,
-    'certificates-unknown': facts.certificates,
-    'issuers-unknown': facts.issuers,
-    'ingress-classes-unknown': facts.ingressClasses,
-  };
-  for (const [id, group] of Object.entries(groups)) {
-    if (group.ok) continue;
-    const advice =
-      group.type === 'Forbidden' ? 'Grant the worker what deploy/rbac.yaml lists.' : null;
-    found.push(finding('error', id, group.message, advice, { type: group.type }));
-  }
-  const named = (
-    level: FindingLevel,
-    id: string,
-    names: string[],
-    say: (list: string) => string,
-    advice: string,
-  ) => {
-    if (names.length > 0) found.push(finding(level, id, say(names.join(', ')), advice, { names }));
-  };
-  named(
-    'error',
-    'hostnames-unresolved',
-    aligned.unresolved,
-    (list) => `DNS has no address for ${list}`,
-    'Create the records, or correct hosts in the site file.',
-  );
-  if (facts.routes.ok) {
-    named(
-      'error',
-      'hostnames-unrouted',
-      aligned.unrouted,
-      (list) => `No Ingress or HTTPRoute in ${site.cluster.namespace} has ${list}`,
-      'Add the hosts to the route, or correct hosts in the site file.',
-    );
-    named(
-      'error',
-      'hostnames-without-tls',
-      aligned.withoutTls.filter((host) => !aligned.unrouted.includes(host)),
-      (list) => `No route ends TLS for ${list}`,
-      'Add the hosts to the tls section of the Ingress or to a listener of the Gateway.',
-    );
-  }
-  if (facts.certificates.ok && aligned.uncertified === null) {
-    found.push(
-      finding(
-        site.hosts.issuer ? 'error' : 'warning',
-        'cert-manager-missing',
-        'The cluster has no cert-manager: nobody renews the certificates',
-        'Install cert-manager, or keep the certificates by other means.',
-      ),
-    );
-  }
-  named(
-    'error',
-    'certificate-hosts',
-    facts.certificates.ok ? (aligned.uncertified ?? []) : [],
-    (list) => `No Certificate in ${site.cluster.namespace} names ${list}`,
-    'Add the hosts to the dnsNames of the Certificate.',
-  );
-  named(
-    'error',
-    'certificate-weak',
-    aligned.weakCertificates.map(({ name }) => name),
-    (list) => `Certificate ${list} is not ready or ends within ${MINIMUM_DAYS_VALID} days`,
-    "Look at the Certificate's events; renewal should have come before.",
-  );
-  if (facts.issuers.ok) {
-    named(
-      'error',
-      'issuer-not-ready',
-      aligned.issuersNotReady,
-      (list) => `${list} does not exist or is not ready`,
-      'Create the issuer, or correct hosts.issuer in the site file.',
-    );
-  }
-  named(
-    'error',
-    'certificate-served',
-    aligned.badlyServed,
-    (list) => `The certificate served on port 443 for ${list} does not verify or ends too soon`,
-    'Look at what the ingress serves; see the evidence of the criterion.',
-  );
-  named(
-    'warning',
-    'ingress-nginx-retired',
-    aligned.retiredIngress,
-    (list) => `Ingress ${list} goes through ingress-nginx, which was retired in March 2026`,
-    'Plan the move to another controller or to Gateway API; it gets no security fixes.',
-  );
-  named(
-    'warning',
-    'ingress-other-class',
-    aligned.otherClass,
-    (list) => `Ingress ${list} is of another class than hosts.ingressClass`,
-    'Correct the site file or the Ingress.',
-  );
-  return found;
 }
