@@ -6,6 +6,7 @@ import {
   createHybridObservers,
   createHybridPlanning,
   createHybridStorageActivities,
+  createHybridVerification,
 } from '../activities/hybrid-storage/index.ts';
 import { createKubernetesClients } from '../activities/kubernetes/clients.ts';
 import { createLockActivities } from '../activities/lock/index.ts';
@@ -20,7 +21,7 @@ import { createVaultClient } from '../activities/secrets/vault.ts';
 import { createSiteActivities } from '../activities/sites/index.ts';
 import { createVisitorActivities } from '../activities/visitors/index.ts';
 import { createWordPressAgent } from '../activities/wordpress/agent.ts';
-import { loginCookies } from './login-cookies.ts';
+import { createAdminSessions } from './admin-sessions.ts';
 import type { ProcessConfig } from './environment.ts';
 import type { Logger } from './logging.ts';
 
@@ -39,7 +40,13 @@ export interface ActivityParts {
 export function createActivities(parts: ActivityParts): AllActivities {
   const { config, connection, namespace, logger, env, interceptors } = parts;
   const kubernetes = createKubernetesClients();
-  logger.info({ cluster: kubernetes.config.getCurrentCluster()?.server }, 'kubernetes cluster');
+  const cluster = kubernetes.config.getCurrentCluster()?.server;
+  // What the client library assumes where it finds no kubeconfig and no service account.
+  if (cluster === 'http://localhost:8080') {
+    logger.warn('no kubeconfig was found: set KUBECONFIG, or run in a pod with a service account');
+  } else {
+    logger.info({ cluster }, 'kubernetes cluster');
+  }
   const temporal = new Client({ connection, namespace, interceptors });
   const secrets = createSecretResolver({
     kubernetes,
@@ -52,18 +59,20 @@ export function createActivities(parts: ActivityParts): AllActivities {
     digitaloceanEndpoint: config.digitaloceanApi ?? undefined,
   };
   const hybridStorage = { kubernetes, agent: createWordPressAgent(kubernetes) };
+  const sessions = createAdminSessions(secrets, logger);
   return {
     ...createSiteActivities({ sitesDir: config.sitesDir }),
     ...createPrerequisiteActivities(prerequisites),
     ...createHybridPlanning(hybridStorage),
     ...createHybridStorageActivities(hybridStorage),
+    ...createHybridVerification({ ...hybridStorage, ...sessions }),
     ...createDriftDetection({
       ...createHybridObservers(hybridStorage),
       ...createPrerequisiteObservers(prerequisites),
     }),
     ...createRecoveryActivities({
       ...hybridStorage,
-      openSession: (site) => loginCookies(secrets, site, logger),
+      openSession: (site) => sessions.loginCookies(site),
       now: () => new Date(),
     }),
     ...createVisitorActivities(),
