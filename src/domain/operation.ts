@@ -91,8 +91,8 @@ export interface IgnoredMessage {
   why: string;
 }
 
-/** Somebody asked to hold; no further change is started until `resume`. */
-export interface PauseRequest {
+/** Who asked to hold or to stop, and why. */
+export interface ControlRequest {
   by: string | null;
   reason: string | null;
   at: string;
@@ -144,8 +144,10 @@ export interface OperationStatus {
   waitingFor: LockHolder | null;
   operatorQuestion: OperatorQuestion | null;
   criteria: CriterionResult[];
-  /** A hold that was asked for; the state is `paused` once it takes effect. */
-  pause: PauseRequest | null;
+  /** A hold that was asked for: no further step is started until `resume`, and the state is `paused` then. */
+  pause: ControlRequest | null;
+  /** Somebody asked to stop and to take back what was done. */
+  abort: ControlRequest | null;
   ignored: IgnoredMessage[];
 }
 

@@ -23,8 +23,18 @@ const beside = new Set<ActivityName>([
   'watchVisitors',
 ]);
 
-/** One approver's site; gates as given. */
-export function fakeSite(name: string, approvals: Partial<Site['approvals']> = {}): Site {
+type Gates = Site['approvals']['gates'];
+
+/** Approvals of a fake site; what is left out is as in `fakeSite`. */
+export interface FakeApprovals {
+  approvers?: string[];
+  deputies?: string[];
+  gates?: Partial<Gates>;
+}
+
+/** A site with the approvers alice and bob and the deputy carol; each gate needs one of them. */
+export function fakeSite(name: string, { gates, ...people }: FakeApprovals = {}): Site {
+  const policy = { quorum: 1, twoPerson: false, deadline: 'P3D', remindEvery: 'P1D' };
   return {
     name,
     hosts: { names: [`${name}.example.com`] },
@@ -32,11 +42,8 @@ export function fakeSite(name: string, approvals: Partial<Site['approvals']> = {
     approvals: {
       approvers: ['alice', 'bob'],
       deputies: ['carol'],
-      gates: {
-        apply: { quorum: 1, twoPerson: false, deadline: 'P3D', remindEvery: 'P1D' },
-        'go-no-go': { quorum: 1, twoPerson: false, deadline: 'P3D', remindEvery: 'P1D' },
-      },
-      ...approvals,
+      ...people,
+      gates: { apply: policy, 'go-no-go': policy, ...gates },
     },
     // The walk reads nothing else of a site; activities get it whole.
   } as unknown as Site;
@@ -70,6 +77,16 @@ export function criterion(id: string, pass = true): CriterionResult {
   return { id, title: `Criterion ${id}`, measured: pass, target: true, pass, evidence: 'seen' };
 }
 
+const usualChanges: Record<string, Change[]> = {
+  prerequisites: [fakeChange('create-bucket')],
+  hybridStorage: [
+    fakeChange('create-shared-claim'),
+    fakeChange('copy-extensions'),
+    fakeChange('keep-salts'),
+    fakeChange('scale-out', { touches: ['deployment'] }),
+  ],
+};
+
 /** Controllable behaviour and a record of what was asked for one site. */
 export class FakeSite {
   readonly site: Site;
@@ -77,12 +94,8 @@ export class FakeSite {
   readonly calls: ActivityName[] = [];
   readonly notifications: Notification[] = [];
   readonly inputs: { name: ActivityName; input: unknown }[] = [];
-  changes: Change[] = [
-    fakeChange('create-shared-claim'),
-    fakeChange('copy-extensions'),
-    fakeChange('keep-salts'),
-    fakeChange('scale-out', { touches: ['deployment'] }),
-  ];
+  /** What the planners plan; null means a few changes of the phase's own. */
+  changes: Change[] | null = null;
   observations: Observation[] = [fakeObservation('deployment'), fakeObservation('service')];
   findings: Plan['findings'] = [];
   readonly #behaviours = new Map<ActivityName, Behaviour>();
@@ -124,6 +137,18 @@ export class FakeSite {
     return () => gate.resolve();
   }
 
+  /** Lets an activity beat until it is cancelled, as long work does. */
+  workUntilCancelled(name: ActivityName): void {
+    this.when(name, async () => {
+      const beat = setInterval(() => heartbeat(), 20);
+      try {
+        return await Context.current().cancelled;
+      } finally {
+        clearInterval(beat);
+      }
+    });
+  }
+
   async run(name: ActivityName, input: unknown): Promise<unknown> {
     this.calls.push(name);
     this.inputs.push({ name, input });
@@ -140,7 +165,7 @@ export class FakeSite {
       site: this.site.name,
       operation,
       siteDigest: 'sha256:site',
-      changes: this.changes,
+      changes: this.changes ?? usualChanges[operation] ?? [],
       observations: this.observations,
       findings: this.findings,
     };

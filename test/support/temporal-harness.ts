@@ -6,12 +6,14 @@ import { Client, Connection, TestService, WorkflowUpdateFailedError } from '@tem
 import type { WorkflowHandle } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
 import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
+import type { WorkerOptions } from '@temporalio/worker';
 import type { LockHolder, OperationStatus } from '../../src/domain/operation.ts';
 import { TASK_QUEUE, workflowIds } from '../../src/domain/identifiers.ts';
 import { queries, signals, updates } from '../../src/domain/messages.ts';
 import { searchAttributeNames } from '../../src/domain/search-attributes.ts';
 import type { Site } from '../../src/domain/site/schema.ts';
 import { FakeSite, activityNames, fakeSite } from './fake-site.ts';
+import type { FakeApprovals } from './fake-site.ts';
 import { startTestServer } from './temporal-server.ts';
 import type { FoundServer } from './temporal-server.ts';
 
@@ -21,6 +23,9 @@ export interface RunningWorker {
   /** Lets what runs end, or be cancelled after a short grace, and waits. */
   stop(): Promise<void>;
 }
+
+/** Worker options that a test may want otherwise. */
+export type WorkerTweaks = Pick<WorkerOptions, 'maxCachedWorkflows' | 'identity'>;
 
 /** One server, one client and any number of fake sites, each under a name of its own. */
 export class Harness {
@@ -32,6 +37,7 @@ export class Harness {
   readonly #bundle: string;
   readonly #sites = new Map<string, FakeSite>();
   readonly #stopServer: () => Promise<void>;
+  readonly #workerOptions: WorkerTweaks;
   #worker: RunningWorker | null = null;
 
   private constructor(parts: {
@@ -40,7 +46,9 @@ export class Harness {
     native: NativeConnection;
     bundle: string;
     stopServer: () => Promise<void>;
+    workerOptions: WorkerTweaks;
   }) {
+    this.#workerOptions = parts.workerOptions;
     this.#connection = parts.connection;
     this.#native = parts.native;
     this.#bundle = parts.bundle;
@@ -59,7 +67,11 @@ export class Harness {
   }
 
   /** Starts the server, registers the search attributes and runs one worker. */
-  static async start(found: FoundServer | null, bundleFile: string): Promise<Harness> {
+  static async start(
+    found: FoundServer | null,
+    bundleFile: string,
+    workerOptions: WorkerTweaks = {},
+  ): Promise<Harness> {
     if (found === null) throw new Error('There is no time-skipping server for this test.');
     quietRuntime();
     const server = await startTestServer(found);
@@ -72,7 +84,7 @@ export class Harness {
     const native = await NativeConnection.connect({ address });
     const bundle = await readFile(bundleFile, 'utf8');
     const stopServer = () => server.stop();
-    const harness = new Harness({ address, connection, native, bundle, stopServer });
+    const harness = new Harness({ address, connection, native, bundle, stopServer, workerOptions });
     harness.#worker = await harness.work();
     return harness;
   }
@@ -101,6 +113,7 @@ export class Harness {
       maxHeartbeatThrottleInterval: 20,
       defaultHeartbeatThrottleInterval: 20,
       shutdownGraceTime: 100,
+      ...this.#workerOptions,
     });
     const running = worker.run();
     return {
@@ -118,7 +131,7 @@ export class Harness {
   }
 
   /** A site of its own for one test, with the real lock behind its lock activities. */
-  site(name: string, approvals?: Partial<Site['approvals']>): FakeSite {
+  site(name: string, approvals?: FakeApprovals): FakeSite {
     const fake = new FakeSite(fakeSite(name, approvals));
     fake.when('requestLock', async ({ site, holder }) => this.#requestLock(site, holder));
     fake.when('isHolderAlive', async ({ holder }) => this.#isOpen(holder));
@@ -269,6 +282,29 @@ export class Run {
   async result<Report>(): Promise<Report> {
     return this.#harness.skipping(this.handle.result() as Promise<Report>);
   }
+}
+
+/**
+ * Ends a workflow by hand once nothing of it is under way: the time-skipping server would wait for ever for what a
+ * terminated workflow had under way, and skip no more time.
+ */
+export async function terminate(handle: WorkflowHandle): Promise<void> {
+  while (await hasSomethingUnderWay(handle)) await delay(15);
+  await handle.terminate('by hand');
+}
+
+/** By the history: the server's description never shows a pending workflow task. */
+async function hasSomethingUnderWay(handle: WorkflowHandle): Promise<boolean> {
+  const { raw } = await handle.describe();
+  const { events } = await handle.fetchHistory();
+  const lastTask = (events ?? []).findLast(
+    (event) =>
+      event.workflowTaskScheduledEventAttributes ??
+      event.workflowTaskStartedEventAttributes ??
+      event.workflowTaskCompletedEventAttributes,
+  );
+  const taskIsDone = Boolean(lastTask?.workflowTaskCompletedEventAttributes);
+  return !taskIsDone || (raw.pendingActivities ?? []).length > 0;
 }
 
 /** Why an update was refused. */

@@ -34,6 +34,7 @@ export function initialStatus(input: {
     operatorQuestion: null,
     criteria: [],
     pause: null,
+    abort: null,
     ignored: [],
   };
 }

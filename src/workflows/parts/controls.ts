@@ -1,6 +1,6 @@
 import { condition, defineSignal, setHandler } from '@temporalio/workflow';
 import { signals } from '../../domain/messages.ts';
-import type { OperatorNote, PauseRequest } from '../../domain/operation.ts';
+import type { OperatorNote, ControlRequest } from '../../domain/operation.ts';
 import { now } from './board.ts';
 import type { Board } from './board.ts';
 import { membersOf, textOf } from './operator.ts';
@@ -9,15 +9,14 @@ import { membersOf, textOf } from './operator.ts';
 export interface ControlHooks {
   pause?(note: OperatorNote): Promise<void>;
   resume?(note: OperatorNote): Promise<void>;
-  /** Returns why it does not stop any more, or null when it does. */
-  abort(note: OperatorNote): string | null | Promise<string | null>;
+  /** Why it cannot be stopped any more, or null while it can. */
+  refuseAbort(): string | null;
+  abort(note: OperatorNote): void | Promise<void>;
 }
 
 /** The signals `pause`, `resume` and `abort`. */
 export class Controls {
   readonly #board: Board;
-  /** Who asked to stop, once somebody did. */
-  abortedBy: PauseRequest | null = null;
 
   constructor(board: Board, hooks: ControlHooks) {
     this.#board = board;
@@ -35,13 +34,20 @@ export class Controls {
       await hooks.resume?.(noteOf(raw));
     });
     setHandler(defineSignal<[OperatorNote]>(signals.abort), async (raw) => {
-      const former = this.abortedBy;
-      this.abortedBy ??= request(raw);
-      const why = former === null ? await hooks.abort(noteOf(raw)) : 'it is being aborted already';
-      if (why === null) return;
-      this.abortedBy = former;
-      board.ignore('abort', membersOf(raw)['by'], why);
+      const why = await this.#abort(raw, hooks);
+      if (why !== null) board.ignore('abort', membersOf(raw)['by'], why);
     });
+  }
+
+  async #abort(raw: unknown, hooks: ControlHooks): Promise<string | null> {
+    const { status } = this.#board;
+    if (status.abort !== null) return 'it is being aborted already';
+    const why = hooks.refuseAbort();
+    if (why !== null) return why;
+    status.abort = request(raw);
+    this.#board.refresh();
+    await hooks.abort(noteOf(raw));
+    return null;
   }
 
   /** Holds here while a pause is asked for. Called between steps, so that nothing is stopped in its middle. */
@@ -57,7 +63,7 @@ function noteOf(raw: unknown): OperatorNote {
   return { by: textOf(members['by']) ?? 'somebody', ...(reason === null ? {} : { reason }) };
 }
 
-function request(raw: unknown): PauseRequest {
+function request(raw: unknown): ControlRequest {
   const members = membersOf(raw);
   return { by: textOf(members['by']), reason: textOf(members['reason']), at: now() };
 }

@@ -1,5 +1,5 @@
 import type { GateStatus } from '../../domain/gate.ts';
-import type { OperationStatus, Step, StepState } from '../../domain/operation.ts';
+import type { ControlRequest, OperationStatus, Step, StepState } from '../../domain/operation.ts';
 
 const marks: Record<StepState, string> = {
   pending: '·',
@@ -85,6 +85,12 @@ function operatorSection(status: OperationStatus): string[] {
   ];
 }
 
+function requestLine(what: string, request: ControlRequest | null): string[] {
+  if (request === null) return [];
+  const reason = request.reason === null ? '' : `: ${request.reason}`;
+  return [`${what} asked for by ${request.by ?? 'somebody'}${reason}.`];
+}
+
 /** The whole status as Markdown, for the Web UI's current details. */
 export function renderDetails(status: OperationStatus): string {
   const waiting =
@@ -93,19 +99,14 @@ export function renderDetails(status: OperationStatus): string {
       : [
           `Waiting for \`${status.waitingFor.workflowId}\`, which has the site's lock since ${status.waitingFor.since}.`,
         ];
-  const paused =
-    status.pause === null
-      ? []
-      : [
-          `Pause asked for by ${status.pause.by ?? 'somebody'}${status.pause.reason === null ? '' : `: ${status.pause.reason}`}.`,
-        ];
+  const asked = [...requestLine('Pause', status.pause), ...requestLine('Abort', status.abort)];
   const findings = status.findings
     .filter(({ level }) => level !== 'info')
     .map(({ level, message }) => `- ${level}: ${message}`);
   return [
     `**${status.operation}** of **${status.site}**: ${status.state}`,
     ...waiting,
-    ...paused,
+    ...asked,
     ...gateSection(status),
     ...operatorSection(status),
     ...(findings.length === 0 ? [] : [findings.join('\n')]),

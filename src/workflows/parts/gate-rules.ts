@@ -1,21 +1,9 @@
 import { durationMs } from '../../domain/durations.ts';
 import type { DecideInput, GateStatus } from '../../domain/gate.ts';
-import type { GatePolicy, Site } from '../../domain/site/schema.ts';
+import type { Site } from '../../domain/site/schema.ts';
 import { failure } from './problems.ts';
 
 export type GateKind = keyof Site['approvals']['gates'];
-
-/** What holds for a gate that the site file does not mention; the same as the schema's defaults. */
-export const defaultGatePolicy: GatePolicy = {
-  quorum: 1,
-  twoPerson: true,
-  deadline: 'P3D',
-  remindEvery: 'P1D',
-};
-
-export function gatePolicy(site: Site, kind: GateKind): GatePolicy {
-  return site.approvals.gates[kind] ?? defaultGatePolicy;
-}
 
 /**
  * Refuses, before anything is done, a gate that could never be passed or whose two-person rule could not be checked.
@@ -23,7 +11,7 @@ export function gatePolicy(site: Site, kind: GateKind): GatePolicy {
  * @throws ApplicationFailure `InvalidInput` or `InvalidSite`.
  */
 export function checkGatePolicy(site: Site, kind: GateKind, requestedBy: string | undefined): void {
-  const { quorum, twoPerson, deadline, remindEvery } = gatePolicy(site, kind);
+  const { quorum, twoPerson, deadline, remindEvery } = site.approvals.gates[kind];
   if (twoPerson && requestedBy === undefined) {
     throw failure(
       'InvalidInput',

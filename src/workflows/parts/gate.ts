@@ -13,7 +13,7 @@ import { summaryLine } from './activities.ts';
 import { now } from './board.ts';
 import type { Board } from './board.ts';
 import { gateCommands } from './details.ts';
-import { gatePolicy, readDecision, refusal, verdict } from './gate-rules.ts';
+import { readDecision, refusal, verdict } from './gate-rules.ts';
 import type { GateKind } from './gate-rules.ts';
 import type { Notices } from './notices.ts';
 
@@ -62,7 +62,7 @@ export class GateKeeper {
    */
   async ask(question: GateQuestion): Promise<GateStatus> {
     const { approvals } = this.#board.site;
-    const policy = gatePolicy(this.#board.site, question.kind);
+    const policy = approvals.gates[question.kind];
     const length = durationMs(policy.deadline);
     const gate: GateStatus = {
       id: question.id,

@@ -77,6 +77,7 @@ export class Journey {
     this.#controls = new Controls(this.#board, {
       pause: (note) => this.#forward(signals.pause, note),
       resume: (note) => this.#forward(signals.resume, note),
+      refuseAbort: () => (this.#closing ? 'it is ending already' : null),
       abort: (note) => this.#abort(note),
     });
     setHandler(defineQuery<RoadmapStatus>(queries.status), () => this.#board.status);
@@ -119,7 +120,7 @@ export class Journey {
       throw new JourneyEnded(report.outcome);
     }
     // An abort that came too late for the phase still stops what would come after it.
-    if (this.#controls.abortedBy !== null) throw new JourneyEnded('aborted');
+    if (status.abort !== null) throw new JourneyEnded('aborted');
     return report;
   }
 
@@ -165,7 +166,7 @@ export class Journey {
       if (error instanceof JourneyEnded) outcome = error.outcome;
       else if (this.#work.consideredCancelled && isOutsideFailure(error)) {
         outcome = 'aborted';
-        if (this.#controls.abortedBy === null) broken = new CancelledFailure('Cancelled');
+        if (this.#board.status.abort === null) broken = new CancelledFailure('Cancelled');
       } else if (isOutsideFailure(error)) broken = error;
       else throw error;
     }
@@ -233,11 +234,9 @@ export class Journey {
   }
 
   /** A phase under way is told and waited for, so that it undoes itself; without one the journey just ends. */
-  async #abort(note: OperatorNote): Promise<string | null> {
-    if (this.#closing) return 'it is ending already';
+  async #abort(note: OperatorNote): Promise<void> {
     if (this.#child === null) this.#work.cancel();
     else await this.#forward(signals.abort, note);
-    return null;
   }
 
   async #close(broken: unknown, outcome: Outcome): Promise<void> {

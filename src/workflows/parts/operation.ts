@@ -82,7 +82,10 @@ export class Operation {
     this.gates = new GateKeeper(this.board, this.notices);
     this.desk = new OperatorDesk(this.board, this.notices);
     this.#lock = new LockClient(this.board);
-    this.controls = new Controls(this.board, { abort: () => this.#abort() });
+    this.controls = new Controls(this.board, {
+      refuseAbort: () => (this.#closing ? 'it is ending already' : null),
+      abort: () => this.#work.cancel(),
+    });
     setHandler(defineQuery<OperationStatus>(queries.status), () => this.board.status);
     setHandler(defineQuery<DigestedPlan | null>(queries.plan), () => this.board.plan);
   }
@@ -312,7 +315,7 @@ export class Operation {
       else if (error instanceof CompensationAsked) outcome = await this.#takeBack('undone');
       else if (this.#work.consideredCancelled && isOutsideFailure(error)) {
         outcome = await this.#takeBack('aborted');
-        if (this.controls.abortedBy === null) broken = new CancelledFailure('Cancelled');
+        if (this.board.status.abort === null) broken = new CancelledFailure('Cancelled');
       } else if (isOutsideFailure(error)) broken = error;
       else throw error;
     }
@@ -347,12 +350,6 @@ export class Operation {
     await this.notices.settled();
     await condition(allHandlersFinished);
     this.board.setState(failed ? 'failed' : outcome === 'planned' ? 'done' : outcome);
-  }
-
-  #abort(): string | null {
-    if (this.#closing) return 'it is ending already';
-    this.#work.cancel();
-    return null;
   }
 
   #planned(): DigestedPlan {

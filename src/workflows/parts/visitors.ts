@@ -6,7 +6,7 @@ import { failure, isOutsideFailure } from './problems.ts';
 import type { StepList } from './steps.ts';
 
 /** An attempt that ended early (its worker shut down, say) is followed by the next after this time. */
-const BEFORE_NEXT_MS = 5_000;
+const BEFORE_NEXT_MS = 2_000;
 
 /** Two reports of one watch as one. The percentile of both cannot be known, so it is the worse one. */
 export function mergeReports(first: VisitorReport | null, second: VisitorReport): VisitorReport {
