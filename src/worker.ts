@@ -76,5 +76,8 @@ export async function runWorker(env: NodeJS.ProcessEnv): Promise<void> {
 
 if (import.meta.main) {
   const { reportFatal } = await import('./client/errors.ts');
-  process.exitCode = await runWorker(process.env).then(() => 0, reportFatal);
+  process.exitCode = await runWorker(process.env).then(
+    () => 0,
+    (error: unknown) => reportFatal(error),
+  );
 }

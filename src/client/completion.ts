@@ -46,8 +46,9 @@ export function candidates(program: Command, words: string[], sites: string[]): 
       valueOf = takesValue(command, word) ? word : null;
     } else {
       const next = command.commands.find((child) => child.name() === word);
-      if (next === undefined) position += 1;
-      else command = next;
+      if (next !== undefined) command = next;
+      else if (command.commands.length > 0) return [];
+      else position += 1;
     }
   }
   const all =

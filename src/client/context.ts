@@ -11,6 +11,8 @@ import type { Terminal } from './terminal.ts';
 export interface CommandContext {
   terminal: Terminal;
   env: NodeJS.ProcessEnv;
+  /** How long a connection to Temporal may take; 5 seconds when absent. */
+  connectTimeoutMs?: number;
 }
 
 /** Folder of the site files, as the worker has it. */
@@ -25,7 +27,7 @@ export function speaker({ env }: CommandContext, as: string | undefined): string
 
 /** Connects to Temporal for as long as `work` takes. */
 export async function withClient<T>(
-  { env }: CommandContext,
+  { env, connectTimeoutMs }: CommandContext,
   work: (client: Client) => Promise<T>,
 ): Promise<T> {
   // Loaded here, so that help and completion answer without the Temporal client.
@@ -36,7 +38,10 @@ export async function withClient<T>(
   process.once('SIGTERM', interrupt);
   try {
     const tracing = await tracingOf(env);
-    const client = await connectClient(temporalSettings(env), { interceptors: tracing?.client });
+    const client = await connectClient(temporalSettings(env), {
+      timeoutMs: connectTimeoutMs,
+      interceptors: tracing?.client,
+    });
     try {
       return await work(client);
     } finally {

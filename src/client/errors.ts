@@ -42,6 +42,7 @@ export function explain(error: unknown): Explanation {
   }
   if (error instanceof SiteNotFoundError) return { exit: 'notFound', message: error.message };
   if (!(error instanceof Error)) return { exit: 'failed', message: String(error) };
+  const detail = firstLine(innermost(error));
   const named = byName[error.name];
   if (named !== undefined) return { exit: named, message: error.message };
   switch (grpcCode(error)) {
@@ -49,33 +50,44 @@ export function explain(error: unknown): Explanation {
     case grpcCodes.cancelled:
       return { exit: 'unreachable', message: noWorker };
     case grpcCodes.failedPrecondition:
-      return /no poller/i.test(error.message)
+      return /no poller|worker may be down/i.test(detail)
         ? { exit: 'unreachable', message: noWorker }
         : {
             exit: 'failed',
-            message: `The workflow cannot go on; the worker's log says why (${firstLine(error.message)}).`,
+            message: `The workflow cannot go on; the worker's log says why (${detail}).`,
           };
     case grpcCodes.unavailable:
       return { exit: 'unreachable', message: 'Temporal does not answer any more.' };
     case grpcCodes.unauthenticated:
     case grpcCodes.permissionDenied:
-      return { exit: 'unreachable', message: `Temporal refuses the credentials: ${error.message}` };
+      return { exit: 'unreachable', message: `Temporal refuses the credentials: ${detail}` };
     case grpcCodes.notFound:
-      return { exit: 'notFound', message: firstLine(error.message) };
+      return { exit: 'notFound', message: detail };
     default:
-      return { exit: 'failed', message: firstLine(error.message) };
+      return { exit: 'failed', message: detail };
   }
+}
+
+/** What the error that caused all others says; gRPC keeps it in `details`. */
+function innermost(error: Error): string {
+  const { details } = error as { details?: unknown };
+  if (error.cause instanceof Error) return innermost(error.cause);
+  return typeof details === 'string' && details !== '' ? details : error.message;
 }
 
 const firstLine = (text: string) => text.split('\n')[0] ?? text;
 
-/** Writes the explanation to standard error and returns the exit code. */
-export function reportFatal(error: unknown): number {
+const toStandardError = (text: string) => void process.stderr.write(`${text}\n`);
+
+/** Tells the explanation and returns the exit code. */
+export function reportFatal(
+  error: unknown,
+  tell: (text: string) => void = toStandardError,
+): number {
   const { exit, message } = explain(error);
-  process.stderr.write(`presslift: ${message}\n`);
+  tell(`presslift: ${message}`);
   // For a report of a defect; never by default, a stack tells an operator nothing.
-  if (process.env.PRESSLIFT_LOG_LEVEL === 'trace' && error instanceof Error) {
-    process.stderr.write(`${error.stack ?? ''}\n`);
-  }
+  if (process.env.PRESSLIFT_LOG_LEVEL === 'trace' && error instanceof Error)
+    tell(error.stack ?? '');
   return exitCodes[exit].code;
 }

@@ -9,6 +9,8 @@ import { linesBetween } from './render/progress.ts';
 const LOOK_EVERY_MS = 500;
 
 export interface Follower {
+  /** Waits for a worker and for Temporal when they are away. */
+  patient: boolean;
   /** One plain line about what happened. */
   say: (line: string) => void;
   /** Called at every look at which a person is waited for; `stop` ends the following. */
@@ -36,38 +38,57 @@ function waitingIn(statuses: OperationStatus[]): Waiting {
   };
 }
 
-/** Looks at a workflow again and again until it ends, and tells what happens. */
+/**
+ * Looks at a workflow again and again until it ends, and tells what happens. Lives on while the worker or Temporal is
+ * away, saying so once; with `patient: false` that ends it.
+ *
+ * @throws what keeps it from looking, where it is not patient or more than an absence
+ */
 export async function follow(
   client: Client,
   started: Started,
-  { say, onWaiting }: Follower,
+  follower: Follower,
 ): Promise<Followed> {
   const seen = new Map<string, OperationStatus>();
-  let silentWorker = false;
+  let away = false;
   for (;;) {
-    const workflow = await describe(client, started.workflowId, started.runId);
-    let statuses: OperationStatus[] = [];
     try {
-      statuses = await getStatuses(client, started.workflowId, started.runId);
-      silentWorker = false;
+      const followed = await look(client, started, follower, seen);
+      away = false;
+      if (followed !== null) return followed;
     } catch (error) {
       const { exit, message } = explain(error);
-      // A workflow that failed in its first step cannot answer queries; its ending says why.
-      if (exit === 'unreachable' && !silentWorker) say(message);
-      silentWorker = true;
-      if (exit !== 'unreachable' && workflow?.running === true) throw error;
+      if (exit !== 'unreachable' || !follower.patient) throw error;
+      if (!away) follower.say(message);
+      away = true;
     }
-    for (const status of statuses) {
-      const key = `${status.workflowId}/${status.runId}`;
-      linesBetween(seen.get(key) ?? null, status).forEach(say);
-      seen.set(key, status);
-    }
-    if (workflow === null || !workflow.running) {
-      return { ending: await ending(client, started), statuses };
-    }
-    const waiting = waitingIn(statuses);
-    const someoneWaits = waiting.gates.length > 0 || waiting.stopped.length > 0;
-    if (someoneWaits && (await onWaiting(waiting)) === 'stop') return { ending: null, statuses };
     await sleep(LOOK_EVERY_MS);
   }
+}
+
+/** One look; null when it goes on. */
+async function look(
+  client: Client,
+  started: Started,
+  { say, onWaiting }: Follower,
+  seen: Map<string, OperationStatus>,
+): Promise<Followed | null> {
+  const workflow = await describe(client, started.workflowId, started.runId);
+  const ended = workflow === null || !workflow.running;
+  const statuses = await getStatuses(client, started.workflowId, started.runId).catch(
+    (error: unknown) => {
+      // A workflow that failed in its first step cannot answer; its ending says why.
+      if (ended) return [];
+      throw error;
+    },
+  );
+  for (const status of statuses) {
+    const key = `${status.workflowId}/${status.runId}`;
+    linesBetween(seen.get(key) ?? null, status).forEach(say);
+    seen.set(key, status);
+  }
+  if (ended) return { ending: await ending(client, started), statuses };
+  const waiting = waitingIn(statuses);
+  const someoneWaits = waiting.gates.length > 0 || waiting.stopped.length > 0;
+  return someoneWaits && (await onWaiting(waiting)) === 'stop' ? { ending: null, statuses } : null;
 }

@@ -1,4 +1,5 @@
 import { CommanderError } from 'commander';
+import type { CommandContext } from './context.ts';
 import { reportFatal } from './errors.ts';
 import { exitCodes } from './exit-codes.ts';
 import { buildProgram } from './program.ts';
@@ -9,20 +10,22 @@ import { InterruptedError, processTerminal } from './terminal.ts';
  *
  * @param args what stands after `presslift`
  */
-export async function main(args: string[]): Promise<number> {
-  // A reader such as `head` that goes away is no failure.
-  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error;
-    process.exit(exitCodes.done.code);
-  });
+export async function main(
+  args: string[],
+  context: CommandContext = { terminal: processTerminal(), env: process.env },
+): Promise<number> {
   let code: number = exitCodes.done.code;
-  const context = { terminal: processTerminal(), env: process.env };
   const program = buildProgram(context, (exit) => {
     code = exitCodes[exit].code;
   });
-  // Subcommands copy the setting when they are made, so it is set for each.
+  const { terminal } = context;
+  const output = {
+    writeOut: (text: string) => terminal.out(text.replace(/\n$/, '')),
+    writeErr: (text: string) => terminal.note(text.replace(/\n$/, '')),
+  };
+  // Subcommands copy these settings when they are made, so they are set for each.
   for (const command of [program, ...program.commands.flatMap((one) => [one, ...one.commands])]) {
-    command.exitOverride();
+    command.exitOverride().configureOutput(output);
   }
   try {
     await program.parseAsync(args, { from: 'user' });
@@ -33,7 +36,7 @@ export async function main(args: string[]): Promise<number> {
       return error.exitCode === 0 ? exitCodes.done.code : exitCodes.usage.code;
     }
     if (error instanceof InterruptedError) return exitCodes.interrupted.code;
-    return reportFatal(error);
+    return reportFatal(error, terminal.note);
   }
 }
 

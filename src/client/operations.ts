@@ -28,7 +28,7 @@ import { searchAttributes } from '../domain/search-attributes.ts';
  */
 
 /** How long a query or update may take: without a worker nobody answers. */
-const ANSWER_TIMEOUT_MS = 20_000;
+const ANSWER_TIMEOUT_MS = 10_000;
 
 /** The same operation runs already for this site. */
 export class AlreadyRunningError extends Error {

@@ -11,9 +11,9 @@ export const plainPaint: Paint = (_style, text) => text;
 /** Where a command reads and writes; tests give another one. */
 export interface Terminal {
   /** A result, on standard output. */
-  out(text: string): void;
+  out: (text: string) => void;
   /** Progress and remarks, on standard error. */
-  note(text: string): void;
+  note: (text: string) => void;
   paint: Paint;
   /** A person can be asked: input and output are a terminal. */
   interactive: boolean;
@@ -30,6 +30,11 @@ export interface Terminal {
 /** The terminal of this process. Colours follow NO_COLOR and FORCE_COLOR. */
 export function processTerminal(): Terminal {
   const { stdin, stdout, stderr } = process;
+  // A reader such as `head` that goes away is no failure.
+  stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
+    process.exit(0);
+  });
   return {
     out: (text) => void stdout.write(`${text}\n`),
     note: (text) => void stderr.write(`${text}\n`),

@@ -62,7 +62,10 @@ export function unreachable(
 function rootReason(error: unknown): string {
   let deepest = error;
   while (deepest instanceof Error && deepest.cause instanceof Error) deepest = deepest.cause;
-  return (reason(deepest).split('\n')[0] ?? '').slice(0, 200);
+  const text = reason(deepest);
+  // The worker's native library prints its errors as data; what a person reads is the message in it.
+  const native = /message: "([^"]+)"/.exec(text)?.[1];
+  return (native ?? text.split('\n')[0] ?? '').slice(0, 200);
 }
 
 /**

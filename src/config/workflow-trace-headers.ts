@@ -6,7 +6,7 @@ const TRACE_HEADER = '_tracer-data';
 
 /**
  * Runs inside workflows: hands the trace that a workflow was started in to its activities and children. It makes no
- * spans and awaits nothing, so it changes neither commands nor their order; see docs/decisions/traces.md.
+ * spans and awaits nothing, so it changes neither commands nor their order; see docs/decisions/0006-no-spans-inside-workflows.md.
  */
 export function interceptors(): WorkflowInterceptors {
   let trace: Headers = {};

@@ -83,7 +83,8 @@ async function run(
       say(`--yes: every gate is approved by itself as ${approver}, without being looked at`);
     }
     const answer = answerer(context, client, approver, options, say);
-    const followed = await follow(client, started, { say, onWaiting: answer });
+    const patient = options.wait === true || options.yes === true;
+    const followed = await follow(client, started, { patient, say, onWaiting: answer });
     if (json) terminal.out(asJson(result(started, followed)));
     return conclude(context, started, followed, json);
   });

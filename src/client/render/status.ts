@@ -123,19 +123,22 @@ export function renderStatus(status: OperationStatus, now: Date, paint: Paint): 
       : [
           `Waits for ${status.waitingFor.workflowId}, which has the site's lock since ${timeText(status.waitingFor.since)}.`,
         ];
-  const paused =
-    status.pause === null
-      ? []
-      : [
-          `Pause asked for by ${printable(status.pause.by ?? 'somebody')}${status.pause.reason === null ? '' : `: ${printable(status.pause.reason)}`}.`,
-        ];
+  const asked = [
+    { what: 'Pause', request: status.pause },
+    { what: 'Abort', request: status.abort },
+  ].flatMap(({ what, request }) => {
+    // An older workflow run may not have the field.
+    if (!request) return [];
+    const why = request.reason === null ? '' : `: ${printable(request.reason)}`;
+    return [`${what} asked for by ${printable(request.by ?? 'somebody')}${why}.`];
+  });
   const closedGates = status.gates.filter(({ state }) => state !== 'open');
   const openGates = status.gates.filter(({ state }) => state === 'open');
   const findings = status.findings.filter(({ level }) => level !== 'info');
   const sections = [
     `${head}\n${paint('dim', `${status.workflowId}, started ${timeText(status.startedAt)}${by}`)}`,
     ...waiting,
-    ...paused,
+    ...asked,
     renderSteps(status.steps, now, paint),
     findings.map((finding) => renderFinding(finding, paint)).join('\n'),
     status.drift

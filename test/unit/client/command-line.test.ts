@@ -1,0 +1,264 @@
+/**
+ * Proves that every command line that cannot work ends with one clear message and the documented code, that help and
+ * completion know every command, and that the guide does too. Runs no workflow.
+ */
+import { execFile } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { promisify } from 'node:util';
+import type { Command } from 'commander';
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { candidates, completionScript } from '../../../src/client/completion.ts';
+import { digestMatches } from '../../../src/client/deciding.ts';
+import { CommandError, explain } from '../../../src/client/errors.ts';
+import { exitCodes, exitCodeTable } from '../../../src/client/exit-codes.ts';
+import { main } from '../../../src/client/main.ts';
+import { buildProgram } from '../../../src/client/program.ts';
+import { speaker } from '../../../src/client/context.ts';
+import { digest, fakeTerminal } from './support.ts';
+
+const execute = promisify(execFile);
+
+interface Ended {
+  code: number;
+  stdout: string;
+  stderr: string;
+}
+
+/** Runs a command line here, away from any server and from any terminal. */
+async function presslift(args: string[], env: Record<string, string> = {}): Promise<Ended> {
+  const terminal = fakeTerminal();
+  const code = await main(args, {
+    terminal,
+    // Port 1 on loopback: nobody listens there.
+    env: { HOME: '/nonexistent', TEMPORAL_ADDRESS: '127.0.0.1:1', ...env },
+    connectTimeoutMs: 300,
+  });
+  return { code, stdout: terminal.output.join('\n'), stderr: terminal.notes.join('\n') };
+}
+
+/** The same as a process of its own. */
+async function asProcess(args: string[]): Promise<Ended> {
+  try {
+    const { stdout, stderr } = await execute(process.execPath, ['bin/presslift.js', ...args]);
+    return { code: 0, stdout, stderr };
+  } catch (error) {
+    const { code, stdout, stderr } = error as Ended;
+    return { code, stdout, stderr };
+  }
+}
+
+test('the program ends with the code of its command', async () => {
+  const good = await asProcess(['check', 'acme']);
+  expect(good).toMatchObject({ code: 0, stderr: '' });
+  expect(good.stdout).toMatch(/^acme: valid; hosts acme\.presslift\.test; digest sha256:/);
+  const bad = await asProcess(['check', 'nope']);
+  expect(bad).toMatchObject({ code: 6, stdout: '' });
+  expect(bad.stderr).toMatch(/^presslift: site nope: [^\n]*\n$/);
+});
+
+describe('nonsense', () => {
+  test.each<[args: string[], code: number, message: RegExp]>([
+    [['chekc', 'acme'], 2, /unknown command 'chekc'\n.*Did you mean check/],
+    [['check'], 2, /missing required argument 'site'/],
+    [['check', '../../etc/passwd'], 2, /Allowed: lower case letters, digits and -/],
+    [['check', 'nope'], 6, /site nope: sites\/nope\.yaml: there is no such file/],
+    [['check', 'acme', '--jsno'], 2, /unknown option '--jsno'/],
+    [['migrate', 'acme', '--to', '9'], 2, /Allowed: a phase from 0 to/],
+    [['migrate', 'acme', '--to', '-1'], 2, /Allowed: a phase from 0 to/],
+    [['migrate', 'acme', '--wait', '--detach'], 2, /cannot be used with/],
+    [['plan', 'acme'], 2, /an operation or --to/],
+    [['plan', 'acme', 'hybridStorage', '--to', '1'], 2, /one of the two/],
+    [['run', 'acme', 'nonsense'], 2, /Allowed choices are prerequisites, hybridStorage/],
+    [['approve', 'acme'], 2, /no terminal to ask on.*--yes --digest/],
+    [['approve', 'acme', '--yes'], 2, /--yes wants --digest/],
+    [['reject', 'acme', '--as', ' ', '--yes', '--digest', 'x'], 2, /--as wants the name/],
+    [['skip', 'acme', '--as', 'alice'], 2, /skip wants --reason/],
+    [['completion', 'tcsh'], 2, /Allowed choices are bash, zsh, fish/],
+    [['schema', '--format', 'xml'], 2, /Allowed choices are/],
+  ])('%j ends with %d', async (args, code, message) => {
+    const ended = await presslift(args);
+    expect(ended.code).toBe(code);
+    expect(ended.stderr).toMatch(message);
+    expect(ended.stderr).not.toMatch(/\n\s+at /);
+    expect(ended.stdout).toBe('');
+  });
+
+  test('in the environment ends with 2 and names every variable', async () => {
+    const ended = await presslift(['worker'], {
+      PRESSLIFT_LOG_LEVEL: 'loud',
+      PRESSLIFT_SHUTDOWN_GRACE: '30',
+    });
+    expect(ended.code).toBe(2);
+    expect(ended.stderr).toContain('PRESSLIFT_LOG_LEVEL: allowed is one of trace');
+    expect(ended.stderr).toContain('PRESSLIFT_SHUTDOWN_GRACE: allowed is an ISO 8601 duration');
+  });
+
+  test('a certificate file that is not there ends with 2', async () => {
+    const ended = await presslift(['gates'], { TEMPORAL_TLS_CLIENT_CERT_PATH: '/nonexistent/tls' });
+    expect(ended.code).toBe(2);
+    expect(ended.stderr).toMatch(/^presslift: The settings of the connection.*ENOENT[^\n]*$/);
+  });
+});
+
+test.each([['status', 'acme'], ['gates'], ['migrate', 'acme', '--detach'], ['pause', 'acme']])(
+  '%s says that Temporal does not answer and ends with 5',
+  async (...args) => {
+    const ended = await presslift(args);
+    expect(ended.code).toBe(5);
+    expect(ended.stderr).toMatch(/^presslift: Temporal does not answer at 127\.0\.0\.1:1 [^\n]*$/);
+  },
+);
+
+test('a broken site file gives its errors as text or as JSON, and ends with 2', async () => {
+  const { mkdtemp, rm, writeFile } = await import('node:fs/promises');
+  const folder = await mkdtemp('/tmp/presslift-check-');
+  try {
+    await writeFile(`${folder}/broken.yaml`, 'name: broken\nclsuter: {}\n');
+    const text = await presslift(['check', 'broken'], { PRESSLIFT_SITES_DIR: folder });
+    expect(text.code).toBe(2);
+    expect(text.stderr).toContain('2:1 clsuter: found an unknown key');
+    const json = await presslift(['check', 'broken', '--json'], { PRESSLIFT_SITES_DIR: folder });
+    expect(json.code).toBe(2);
+    const { valid, issues } = JSON.parse(json.stdout) as { valid: boolean; issues: object[] };
+    expect(valid).toBe(false);
+    expect(issues).toContainEqual(expect.objectContaining({ path: 'clsuter', line: 2, column: 1 }));
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+});
+
+test('help for exit codes shows the table', async () => {
+  const { code, stdout } = await presslift(['help', 'exit-codes']);
+  expect(code).toBe(0);
+  expect(stdout).toContain(exitCodeTable());
+});
+
+const program = () =>
+  buildProgram({ terminal: fakeTerminal(), env: {} }, () => undefined).exitOverride();
+
+function commandsOf(command: Command, path: string[] = []): { path: string[]; command: Command }[] {
+  return command.commands
+    .filter((child) => child.name() !== 'complete')
+    .flatMap((child) => {
+      const here = [...path, child.name()];
+      return child.commands.length > 0 ? commandsOf(child, here) : [{ path: here, command: child }];
+    });
+}
+
+test('every command has a description, help and --json where it prints data', () => {
+  const withoutJson = ['worker', 'completion', 'exit-codes'];
+  for (const { path, command } of commandsOf(program())) {
+    expect(command.description(), path.join(' ')).not.toBe('');
+    const hasJson = command.options.some(({ long }) => long === '--json');
+    expect(hasJson, path.join(' ')).toBe(!withoutJson.includes(path.join(' ')));
+  }
+});
+
+test('the guide has every command, every exit code and every option', () => {
+  const guide = readFileSync('docs/guides/cli.md', 'utf8');
+  for (const { path, command } of commandsOf(program())) {
+    expect(guide, path.join(' ')).toContain(`presslift ${path.join(' ')}`);
+    for (const { long } of command.options) expect(guide, path.join(' ')).toContain(long ?? '');
+  }
+  for (const { code, meaning } of Object.values(exitCodes)) {
+    expect(guide.replaceAll(/ +/g, ' ')).toContain(`| ${code} | ${meaning} |`);
+  }
+});
+
+test('exit codes are different', () => {
+  const codes = Object.values(exitCodes).map(({ code }) => code);
+  expect(new Set(codes).size).toBe(codes.length);
+});
+
+describe('completion', () => {
+  const complete = (...words: string[]) => candidates(program(), words, ['acme', 'beta']);
+
+  test.each([
+    [['mig'], ['migrate']],
+    [
+      ['sandbox', ''],
+      ['down', 'reset', 'status', 'up'],
+    ],
+    [
+      ['status', ''],
+      ['acme', 'beta'],
+    ],
+    [['approve', 'b'], ['beta']],
+    [
+      ['approve', '--as', 'alice', ''],
+      ['acme', 'beta'],
+    ],
+    [['run', 'acme', 'hy'], ['hybridStorage']],
+    [
+      ['migrate', 'acme', '--on-failure', ''],
+      ['ask', 'compensate'],
+    ],
+    [['migrate', 'acme', '--wa'], ['--wait']],
+    [
+      ['completion', ''],
+      ['bash', 'zsh', 'fish'],
+    ],
+    [['nonsense', ''], []],
+    [['check', 'acme', ''], []],
+  ])('of %j', (words, expected) => {
+    expect(complete(...words)).toEqual(expected);
+  });
+
+  test('never fails, whatever is typed', () => {
+    fc.assert(
+      fc.property(fc.array(fc.string()), (words) => {
+        expect(Array.isArray(complete(...words))).toBe(true);
+      }),
+    );
+  });
+
+  test('the bash script is one that bash accepts', async () => {
+    await execute('bash', ['-n', '-c', completionScript('bash')]);
+  });
+});
+
+describe('a digest', () => {
+  test.each([
+    [digest, true],
+    [digest.slice(0, 15), true],
+    ['abababab', true],
+    ['ABABABAB', true],
+    ['abababa', false],
+    ['bababababa', false],
+    ['', false],
+    ['sha256:', false],
+    [`${digest}ab`, false],
+  ])('%s is meant: %s', (given, expected) => {
+    expect(digestMatches(digest, given)).toBe(expected);
+  });
+});
+
+test('who speaks: --as, else PRESSLIFT_APPROVER, else the user', () => {
+  const terminal = fakeTerminal();
+  expect(speaker({ terminal, env: { PRESSLIFT_APPROVER: 'bob' } }, 'alice')).toBe('alice');
+  expect(speaker({ terminal, env: { PRESSLIFT_APPROVER: 'bob' } }, undefined)).toBe('bob');
+  expect(speaker({ terminal, env: {} }, undefined)).not.toBe('');
+  expect(() => speaker({ terminal, env: {} }, ' ')).toThrow(CommandError);
+});
+
+describe('errors of gRPC', () => {
+  const grpc = (code: number, details: string) =>
+    new Error('Failed to query Workflow', {
+      cause: Object.assign(new Error(`${code} SOMETHING: ${details}`), { code, details }),
+    });
+
+  test.each([
+    [4, 'deadline exceeded', 'unreachable', /No worker answers/],
+    [9, 'no poller seen for task queue recently, worker may be down', 'unreachable', /No worker/],
+    [9, 'Workflow Task in failed state', 'failed', /worker's log.*Workflow Task in failed state/],
+    [14, 'connection refused', 'unreachable', /does not answer/],
+    [16, 'bad token', 'unreachable', /refuses the credentials: bad token/],
+    [5, 'workflow not found', 'notFound', /workflow not found/],
+    [13, 'oops\nat somewhere', 'failed', /^oops$/],
+  ])('%d %s', (code, details, exit, message) => {
+    const explained = explain(grpc(code, details));
+    expect(explained.exit).toBe(exit);
+    expect(explained.message).toMatch(message);
+  });
+});
