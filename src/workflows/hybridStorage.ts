@@ -1,10 +1,10 @@
-import { setWorkflowOptions } from '@temporalio/workflow';
 import type { OperationInput, OperationReport } from '../domain/operation.ts';
 import type { ChangeTable } from './parts/change-table.ts';
 import { runOperation } from './parts/operation.ts';
+import { versioned } from './parts/versioning.ts';
 
 // A run stays on the code it started with: a phase is days long at most, and its steps must not change under it.
-setWorkflowOptions({ versioningBehavior: 'PINNED' }, hybridStorage);
+versioned('PINNED', hybridStorage);
 
 /** Phase 1: plugins and themes move to a volume that every replica shares, without one failed visitor request. */
 export async function hybridStorage(input: OperationInput): Promise<OperationReport> {

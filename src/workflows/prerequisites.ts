@@ -1,10 +1,10 @@
-import { setWorkflowOptions } from '@temporalio/workflow';
 import type { OperationInput, OperationReport } from '../domain/operation.ts';
 import type { ChangeTable } from './parts/change-table.ts';
 import { runOperation } from './parts/operation.ts';
+import { versioned } from './parts/versioning.ts';
 
 // A run stays on the code it started with: a phase is days long at most, and its steps must not change under it.
-setWorkflowOptions({ versioningBehavior: 'PINNED' }, prerequisites);
+versioned('PINNED', prerequisites);
 
 /** Phase 0: the managed database, the bucket and the host names are proved, and what is missing is created. */
 export async function prerequisites(input: OperationInput): Promise<OperationReport> {

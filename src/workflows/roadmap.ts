@@ -1,10 +1,10 @@
-import { setWorkflowOptions } from '@temporalio/workflow';
 import type { RoadmapInput, RoadmapReport } from '../domain/operation.ts';
 import { phasesBetween } from './parts/phases.ts';
 import { runJourney } from './parts/journey.ts';
+import { versioned } from './parts/versioning.ts';
 
 // A run stays on the code it started with; each phase is a run of its own.
-setWorkflowOptions({ versioningBehavior: 'PINNED' }, roadmap);
+versioned('PINNED', roadmap);
 
 /** The roadmap: its phases in order, each a child under its own id, with a person's go between one and the next. */
 export async function roadmap(input: RoadmapInput): Promise<RoadmapReport> {

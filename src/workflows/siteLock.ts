@@ -7,7 +7,6 @@ import {
   getExternalWorkflowHandle,
   setCurrentDetails,
   setHandler,
-  setWorkflowOptions,
   upsertSearchAttributes,
   workflowInfo,
 } from '@temporalio/workflow';
@@ -18,9 +17,10 @@ import { runActivity } from './parts/activities.ts';
 import { LockQueue, readHolder } from './parts/lock-queue.ts';
 import type { LockState } from './parts/lock-queue.ts';
 import { isOutsideFailure } from './parts/problems.ts';
+import { versioned } from './parts/versioning.ts';
 
 // An entity without an end of its own: new code has to reach the one that runs.
-setWorkflowOptions({ versioningBehavior: 'AUTO_UPGRADE' }, siteLock);
+versioned('AUTO_UPGRADE', siteLock);
 
 /** With nobody holding it or waiting, the lock ends after this time; the next request starts it again. */
 const IDLE_MS = 10 * 60_000;

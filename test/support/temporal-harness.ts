@@ -5,6 +5,7 @@ import { Client as GrpcClient, credentials } from '@grpc/grpc-js';
 import { Client, Connection, TestService, WorkflowUpdateFailedError } from '@temporalio/client';
 import type { WorkflowHandle } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
+import type { WorkerDeploymentVersion } from '@temporalio/common';
 import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
 import type { WorkerOptions } from '@temporalio/worker';
 import type { LockHolder, OperationStatus } from '../../src/domain/operation.ts';
@@ -25,7 +26,7 @@ export interface RunningWorker {
 }
 
 /** Worker options that a test may want otherwise. */
-export type WorkerTweaks = Pick<WorkerOptions, 'maxCachedWorkflows' | 'identity'>;
+export type WorkerTweaks = Pick<WorkerOptions, 'maxCachedWorkflows' | 'workerDeploymentOptions'>;
 
 /** One server, one client and any number of fake sites, each under a name of its own. */
 export class Harness {
@@ -130,6 +131,24 @@ export class Harness {
     this.#worker = null;
   }
 
+  /** Routes new work to a worker version, as soon as the server has seen it. */
+  async makeCurrent({ deploymentName, buildId }: WorkerDeploymentVersion): Promise<void> {
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        await this.#connection.workflowService.setWorkerDeploymentCurrentVersion({
+          namespace: 'default',
+          deploymentName,
+          buildId,
+          identity: 'test',
+        });
+        return;
+      } catch (error) {
+        if (attempt === 100) throw error;
+        await delay(50);
+      }
+    }
+  }
+
   /** A site of its own for one test, with the real lock behind its lock activities. */
   site(name: string, approvals?: FakeApprovals): FakeSite {
     const fake = new FakeSite(fakeSite(name, approvals));
@@ -143,7 +162,7 @@ export class Harness {
   async start(
     type: 'prerequisites' | 'hybridStorage' | 'roadmap',
     input: unknown,
-    workflowId?: string,
+    options: { workflowTaskTimeout?: number } = {},
   ): Promise<Run> {
     const { site } = (input ?? {}) as { site?: string };
     const id =
@@ -153,9 +172,10 @@ export class Harness {
     return new Run(
       this,
       await this.client.workflow.start(type, {
-        workflowId: workflowId ?? id,
+        workflowId: id,
         taskQueue: TASK_QUEUE,
         args: [input],
+        ...options,
       }),
     );
   }
@@ -170,6 +190,8 @@ export class Harness {
 
   /** Lets the server's clock jump from timer to timer until `promise` settles. */
   async skipping<T>(promise: Promise<T>): Promise<T> {
+    // It may settle before the server has answered; whoever awaits this method still gets the error.
+    promise.catch(() => {});
     await this.#testService.unlockTimeSkipping({});
     try {
       return await promise;
@@ -321,7 +343,7 @@ export async function refusalOf(update: Promise<unknown>): Promise<string> {
 let quiet = false;
 
 /** The SDK's own log only shows what is wrong; one runtime a process. */
-function quietRuntime(): void {
+export function quietRuntime(): void {
   if (quiet) return;
   quiet = true;
   Runtime.install({

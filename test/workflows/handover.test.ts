@@ -14,7 +14,12 @@ it('another worker goes on where the first one was, does nothing twice and count
     attempts.push(Context.current().info.attempt);
     return attempts.length > 1 ? { copied: true } : Context.current().cancelled;
   });
-  const run = await harness().start('hybridStorage', { site: 'handed-over' });
+  const run = await harness().start(
+    'hybridStorage',
+    { site: 'handed-over' },
+    // A task that was handed to the first worker as it ended comes again after this time.
+    { workflowTaskTimeout: 2_000 },
+  );
   await run.approve();
   await run.until(
     ({ steps }) => steps.some(({ id, state }) => id === 'copy-extensions' && state === 'running'),
