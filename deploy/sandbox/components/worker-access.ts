@@ -1,5 +1,6 @@
 /** What the worker gets in the cluster: the namespaces, its ServiceAccount with deploy/rbac.yaml, and a kubeconfig. */
-import { readFile } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { KubernetesObject } from '@kubernetes/client-node';
 import { KubeConfig } from '@kubernetes/client-node';
@@ -16,6 +17,14 @@ const tokenSecret = { name: 'presslift-worker-token', namespace: serviceAccount.
 const siteNamespaces = ['acme'];
 
 const rbac = 'rbac.authorization.k8s.io';
+
+/** Digest of the rights that the running cluster was given. */
+const grantedFile = join(paths.kubeconfigs, 'worker-rights.sha256');
+
+const rightsDigest = async (): Promise<string> =>
+  createHash('sha256')
+    .update(await readFile(rightsFile))
+    .digest('hex');
 
 /** One for every site: the same as the command at the top of deploy/rbac.yaml makes. */
 const siteObjects = siteNamespaces.flatMap((namespace): KubernetesObject[] => [
@@ -56,8 +65,12 @@ export const workerAccess: Component = {
     await waitFor(async () => (await readToken()) !== undefined, "the worker's token", 20_000);
     const token = Buffer.from((await readToken())!, 'base64').toString('utf8');
     await writeKubeconfig('worker', { token });
+    await writeFile(grantedFile, await rightsDigest());
   },
   async ready() {
+    // A changed deploy/rbac.yaml is granted by the next `up`.
+    const granted = await readFile(grantedFile, 'utf8').catch(() => '');
+    if (granted !== (await rightsDigest())) return false;
     // With the worker's own kubeconfig: an old token is told apart from one of this cluster.
     const config = new KubeConfig();
     config.loadFromFile(paths.workerKubeconfig);
