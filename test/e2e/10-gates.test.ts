@@ -62,6 +62,7 @@ afterAll(async () => {
 const untouched = () =>
   eventually('the site as it was', async () => {
     const now = await siteAsItIs();
+    expect(Object.keys(now.objects).sort()).toEqual(Object.keys(before.objects).sort());
     expect(now).toEqual(before);
     return true;
   });
@@ -105,7 +106,7 @@ test('a wrong digest and an approver who is not listed are refused, by update an
     ]);
   const wrongDigest = await byUpdate('alice', wrong);
   expect(wrongDigest.status).not.toBe(0);
-  expect(wrongDigest.stderr + wrongDigest.stdout).toMatch(/digest/i);
+  expect(wrongDigest.stderr + wrongDigest.stdout).toContain(`asks about ${digest}`);
   const mallory = await byUpdate('mallory', digest);
   expect(mallory.status).not.toBe(0);
   expect(mallory.stderr + mallory.stdout).toMatch(/mallory/);

@@ -37,6 +37,21 @@ export async function applyPlan(
   return watch.end();
 }
 
+/**
+ * The first look after the approval, before even a recovery point is taken.
+ *
+ * @throws DriftedBeforeChange when something is no longer as it was approved.
+ */
+export async function refuseDriftSinceApproval(operation: Operation, plan: Plan): Promise<void> {
+  const { observations } = plan;
+  if (observations.length === 0) return;
+  const { board } = operation;
+  const input = { site: board.site, observations };
+  board.status.drift = await runActivity('detectDrift', input, 'Look for drift since the approval');
+  board.refresh();
+  if (board.status.drift.length > 0) throw new DriftedBeforeChange();
+}
+
 interface Turn {
   change: Change;
   handler: ChangeHandler;

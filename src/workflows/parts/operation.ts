@@ -19,7 +19,7 @@ import type {
 } from '../../domain/operation.ts';
 import type { DigestedPlan } from '../../domain/plan.ts';
 import { runActivity } from './activities.ts';
-import { applyPlan } from './apply.ts';
+import { applyPlan, refuseDriftSinceApproval } from './apply.ts';
 import { Board, initialStatus } from './board.ts';
 import { UndoStack } from './compensation.ts';
 import { refuseUnworkable } from './change-table.ts';
@@ -167,20 +167,23 @@ export class Operation {
     throw new OperationEnded(closed.state === 'rejected' ? 'rejected' : 'expired');
   }
 
-  /** Measures the site as visitors meet it before anything is touched. */
+  /** Sees that everything is still as approved, and measures the site as visitors meet it before anything is touched. */
   async measureBaseline(): Promise<void> {
     if (this.nothingToDo) return;
+    const { plan } = this.#planned();
     this.board.setState('applying');
     const step = this.#stepsOfRound().baseline;
     await this.insist(
       step,
-      () =>
-        this.steps.run(
+      async () => {
+        await refuseDriftSinceApproval(this, plan);
+        return this.steps.run(
           step.id,
           step.title,
           () => runActivity('measureBaseline', { site: this.board.site }, step.title),
           ({ failures, ...counts }) => ({ ...counts, failures: failures.slice(0, 3) }),
-        ),
+        );
+      },
       () => precautionOptions(this.undo, 'Goes on without a baseline to compare with.'),
     );
   }

@@ -190,19 +190,21 @@ interface Listed {
   data?: unknown;
 }
 
+/** Kept between operations: what the probe of a StorageClass found, so that not every plan probes again. */
+const probeResults = 'ConfigMap/presslift-probes';
+
 /**
- * What stands in the site's namespace, without status and bookkeeping: two fingerprints are equal when nobody changed
- * anything there. Secrets enter as hashes.
+ * What stands in the site's namespace, without status and without the results of probes: two fingerprints are equal when
+ * nobody changed anything there. Secrets enter as hashes.
  */
 export async function namespaceFingerprint(): Promise<Record<string, string>> {
   const kinds =
     'deployments,services,configmaps,secrets,persistentvolumeclaims,jobs,poddisruptionbudgets,ingresses,pods';
   const list = await kubectlJson<{ items: Listed[] }>(['get', kinds, '-n', 'acme']);
-  return Object.fromEntries(
-    list.items.map((item) => {
-      const { name, labels } = item.metadata;
-      const content = JSON.stringify([labels, item.spec, item.data]);
-      return [`${item.kind}/${name}`, createHash('sha256').update(content).digest('hex')];
-    }),
-  );
+  const hashes = list.items.map((item) => {
+    const { name, labels } = item.metadata;
+    const content = JSON.stringify([labels, item.spec, item.data]);
+    return [`${item.kind}/${name}`, createHash('sha256').update(content).digest('hex')] as const;
+  });
+  return Object.fromEntries(hashes.filter(([name]) => name !== probeResults));
 }
