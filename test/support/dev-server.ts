@@ -5,12 +5,20 @@ import { quietRuntime } from './temporal-harness.ts';
 
 /**
  * The real server, in memory: for what the time-skipping one does not check. TEMPORAL_CLI names another executable
- * than the one that the project builds.
+ * than the one that the project builds. `dynamicConfig` are settings of the server such as its limits.
  */
-export async function startDevServer(): Promise<{ address: string; stop(): Promise<void> }> {
+export async function startDevServer(
+  dynamicConfig: Record<string, number> = {},
+): Promise<{ address: string; stop(): Promise<void> }> {
   quietRuntime();
   const environment = await TestWorkflowEnvironment.createLocal({
-    server: { executable: { type: 'existing-path', path: await temporalCli() } },
+    server: {
+      executable: { type: 'existing-path', path: await temporalCli() },
+      extraArgs: Object.entries(dynamicConfig).flatMap(([key, value]) => [
+        '--dynamic-config-value',
+        `${key}=${value}`,
+      ]),
+    },
   });
   return { address: environment.address, stop: () => environment.teardown() };
 }

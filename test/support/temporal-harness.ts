@@ -162,7 +162,7 @@ export class Harness {
   async start(
     type: 'prerequisites' | 'hybridStorage' | 'roadmap',
     input: unknown,
-    options: { workflowTaskTimeout?: number } = {},
+    options: { workflowTaskTimeout?: number; workflowId?: string } = {},
   ): Promise<Run> {
     const { site } = (input ?? {}) as { site?: string };
     const id =

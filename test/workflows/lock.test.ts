@@ -43,6 +43,29 @@ describe('the lock of a site', () => {
     );
   });
 
+  it('tells those who still wait who has it after a hand-over', async () => {
+    const { first, second } = await two('three');
+    await second.until(({ waitingFor }) => waitingFor !== null, 'told by the lock');
+    const third = await harness().start(
+      'hybridStorage',
+      { site: 'three' },
+      { workflowId: 'three/again' },
+    );
+    await third.until(
+      ({ waitingFor }) => waitingFor?.workflowId === 'three/hybridStorage',
+      'waiting for the first',
+    );
+    await first.signal('abort', { by: 'olga' });
+    await third.until(
+      ({ waitingFor }) => waitingFor?.workflowId === 'three/prerequisites',
+      'waiting for the second',
+    );
+    for (const run of [second, third]) {
+      await run.signal('abort', { by: 'olga' });
+      await run.result();
+    }
+  });
+
   it('is free again after an operation that failed', async () => {
     const site = harness().site('broken');
     site.fail('planHybridStorage', 'Forbidden');

@@ -1,4 +1,7 @@
-/** The real server where it is stricter than the time-skipping one: what a worker may say about its version. */
+/**
+ * The real server where it differs from the time-skipping one: it checks what a worker says about its version, and it
+ * suggests to continue as new.
+ */
 import { inject, it, expect, beforeAll, afterAll } from 'vitest';
 import type { OperationReport } from '../../src/domain/operation.ts';
 import { startDevServer } from '../support/dev-server.ts';
@@ -8,7 +11,8 @@ import type { WorkerTweaks } from '../support/temporal-harness.ts';
 let server: Awaited<ReturnType<typeof startDevServer>> | null = null;
 
 beforeAll(async () => {
-  server = await startDevServer();
+  // Far below the usual 4,096 events, so that the lock meets it in a test.
+  server = await startDevServer({ 'limit.historyCount.suggestContinueAsNew': 60 });
 });
 afterAll(async () => server?.stop());
 
@@ -32,6 +36,34 @@ it('a worker without a version runs the walk and says nothing of versions', asyn
   const harness = await harnessOf({});
   try {
     expect(await walk(harness, 'plain')).toEqual([null, null]);
+  } finally {
+    await harness.stop();
+  }
+});
+
+it('the lock continues as new before its history grows long, and forgets nobody', async () => {
+  const harness = await harnessOf({});
+  try {
+    harness.site('renewed');
+    const first = await harness.start('hybridStorage', { site: 'renewed' });
+    await first.untilGate();
+    const second = await harness.start('prerequisites', { site: 'renewed' });
+    await second.until(({ waitingFor }) => waitingFor !== null, 'told by the lock');
+    const lock = harness.lock('renewed');
+    const runs = new Set([(await lock.describe()).runId]);
+    const holder = await lock.query('holder');
+    const queue = await lock.query('queue');
+    for (let asked = 0; asked < 40 && runs.size < 2; asked += 1) {
+      await lock.signal('requestLock', holder);
+      await second.status();
+      runs.add((await lock.describe()).runId);
+    }
+    expect(runs.size).toBe(2);
+    expect(await lock.query('holder')).toEqual(holder);
+    expect(await lock.query('queue')).toEqual(queue);
+    await first.signal('abort', { by: 'olga' });
+    await second.approve();
+    expect(((await second.handle.result()) as OperationReport).outcome).toBe('done');
   } finally {
     await harness.stop();
   }
