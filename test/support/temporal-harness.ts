@@ -90,12 +90,16 @@ export class Harness {
     return harness;
   }
 
+  /** Ends everything; the server also when something before it does not end as it should. */
   async stop(): Promise<void> {
-    await this.#worker?.stop();
-    this.#grpc.close();
-    await this.#connection.close();
-    await this.#native.close();
-    await this.#stopServer();
+    try {
+      await this.#worker?.stop();
+      this.#grpc.close();
+      await this.#connection.close();
+      await this.#native.close();
+    } finally {
+      await this.#stopServer();
+    }
   }
 
   /** Starts another worker beside the first one. */

@@ -71,6 +71,8 @@ export async function startTestServer(found: FoundServer): Promise<RunningServer
   if (found.kind === 'address') return { address: found.address, stop: async () => {} };
   const port = await freePort();
   const child = spawn(found.path, [String(port)], { stdio: ['ignore', 'ignore', 'pipe'] });
+  // A test process that breaks off must not leave its server behind.
+  process.once('exit', () => child.kill('SIGKILL'));
   await answering(child, port);
   return { address: `127.0.0.1:${port}`, stop: () => stop(child) };
 }
