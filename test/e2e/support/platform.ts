@@ -77,46 +77,40 @@ export const presslift = (args: string[], options?: { timeoutMs?: number }) =>
   command(process.execPath, ['src/client/main.ts', ...args], options);
 
 export interface WorkerProcess {
-  pid: number;
   /** SIGKILL: the worker has no chance to say goodbye. */
   kill(): Promise<void>;
   /** SIGTERM and a wait. */
   stop(): Promise<void>;
-  readonly exited: boolean;
 }
 
-/** Starts the worker as a host process with the rights of its ServiceAccount; output goes to the sandbox's logs. */
+/**
+ * Starts the worker as a host process with the rights of its ServiceAccount; output goes to the sandbox's logs. Like a
+ * kubelet it starts a worker that ended by itself again, for example while Temporal was away.
+ */
 export async function startWorker(extraEnv: Record<string, string> = {}): Promise<WorkerProcess> {
   const log = openSync(join(paths.logs, 'e2e-worker.log'), 'a');
-  const child: ChildProcess = spawn(process.execPath, ['src/worker.ts'], {
-    env: { ...process.env, ...sandboxEnvironment(), ...extraEnv },
-    stdio: ['ignore', log, log],
-  });
-  let exited = false;
-  const gone = new Promise<void>((resolve) => {
-    child.on('exit', () => {
-      exited = true;
-      resolve();
+  let wanted = true;
+  let child: ChildProcess;
+  let ended: Promise<void>;
+  const spawnWorker = () => {
+    child = spawn(process.execPath, ['src/worker.ts'], {
+      env: { ...process.env, ...sandboxEnvironment(), ...extraEnv },
+      stdio: ['ignore', log, log],
     });
-  });
-  if (child.pid === undefined) throw new Error('the worker did not start');
-  return {
-    pid: child.pid,
-    get exited() {
-      return exited;
-    },
-    async kill() {
-      child.kill('SIGKILL');
-      await gone;
-    },
-    async stop() {
-      if (exited) return;
-      child.kill('SIGTERM');
-      await Promise.race([gone, sleep(30_000)]);
-      if (!exited) child.kill('SIGKILL');
-      await gone;
-    },
+    ended = new Promise((resolve) => child.on('exit', () => resolve()));
+    child.on('exit', () => {
+      if (wanted) setTimeout(() => wanted && spawnWorker(), 1_000);
+    });
   };
+  const end = async (signal: NodeJS.Signals) => {
+    wanted = false;
+    child.kill(signal);
+    await Promise.race([ended, sleep(45_000)]);
+    if (child.exitCode === null && child.signalCode === null) child.kill('SIGKILL');
+    await ended;
+  };
+  spawnWorker();
+  return { kill: () => end('SIGKILL'), stop: () => end('SIGTERM') };
 }
 
 /** Asks again and again until the answer is not undefined; the last error goes into the message. */
