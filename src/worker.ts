@@ -4,6 +4,7 @@ import { workflowBundle } from './config/bundle.ts';
 import { temporalSettings } from './config/connect.ts';
 import { deploymentOptions, joinDeployment } from './config/deployment.ts';
 import { readEnvironment } from './config/environment.ts';
+import { heartbeatInterceptor } from './config/heartbeats.ts';
 import { createLogger, temporalLogger } from './config/logging.ts';
 import { installRuntime } from './config/runtime.ts';
 import { ensureSearchAttributes } from './config/search-attributes.ts';
@@ -45,7 +46,12 @@ export async function runWorker(env: NodeJS.ProcessEnv): Promise<void> {
         env,
         interceptors: tracing.client,
       }),
-      interceptors: tracing.worker,
+      interceptors: {
+        ...tracing.worker,
+        activity: [heartbeatInterceptor, ...(tracing.worker.activity ?? [])],
+      },
+      // Cancellation and the end of the watch over visitors come with heartbeats; the default lets them wait for minutes.
+      maxHeartbeatThrottleInterval: '2 seconds',
       shutdownGraceTime: config.shutdownGraceMs,
       maxConcurrentActivityTaskExecutions: config.maxConcurrentActivities,
       workerDeploymentOptions: deploymentOptions(config),

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { asyncLocalStorage } from '@temporalio/activity';
+import { asyncLocalStorage, type Context } from '@temporalio/activity';
 
 /**
  * The running activity's cancellation signal; undefined where the code runs outside an activity, as a test or the
@@ -9,9 +9,20 @@ export function cancellationSignal(): AbortSignal | undefined {
   return asyncLocalStorage.getStore()?.cancellationSignal;
 }
 
+/** Where each running activity said that it is. */
+const lastDetails = new WeakMap<Context, unknown>();
+
 /** Says that the activity still lives, and where it is. Without it a dead worker is noticed only at the time-out. */
 export function heartbeat(details?: unknown): void {
-  asyncLocalStorage.getStore()?.heartbeat(details);
+  const context = asyncLocalStorage.getStore();
+  if (context === undefined) return;
+  lastDetails.set(context, details);
+  context.heartbeat(details);
+}
+
+/** Says once more what the activity said last: it lives, and is still there. */
+export function heartbeatAgain(context: Context): void {
+  context.heartbeat(lastDetails.get(context));
 }
 
 /** Throws the activity's cancellation when it was cancelled. */
