@@ -5,7 +5,7 @@ import type { AllActivities } from '../activities/contracts.ts';
 import { activityProfiles } from '../domain/retry-profiles.ts';
 
 /** A third of the shortest heartbeat time-out among the activities that are beaten for. */
-const everyMs = 10_000;
+const everyMs = 5_000;
 
 /**
  * Beats for every activity that must heartbeat, beside what it says itself: one long call to a pod or a slow page must not

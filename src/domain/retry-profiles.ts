@@ -29,8 +29,9 @@ const nonRetryableErrorTypes = (Object.keys(failures) as FailureType[]).filter(
 );
 
 /**
- * The named ways to run an activity. None limits the whole time from schedule to close: while no worker runs, work
- * waits for one as long as it takes. Cancellation always waits for what is under way wherever something is changed,
+ * The named ways to run an activity. The worker heartbeats by itself for those with a heartbeat time-out
+ * (src/config/heartbeats.ts), so that a worker's death is noticed in seconds also in the middle of a short call. None limits the whole
+ * time from schedule to close: while no worker runs, work waits for one as long as it takes. Cancellation always waits for what is under way wherever something is changed,
  * because an undo must not overtake the change that it takes back.
  */
 export const retryProfiles = {
@@ -40,6 +41,7 @@ export const retryProfiles = {
    */
   probe: {
     startToCloseTimeout: MINUTE,
+    heartbeatTimeout: 15 * SECOND,
     retry: {
       initialInterval: SECOND,
       backoffCoefficient: 2,
@@ -55,6 +57,7 @@ export const retryProfiles = {
    */
   mutate: {
     startToCloseTimeout: 2 * MINUTE,
+    heartbeatTimeout: 15 * SECOND,
     retry: {
       initialInterval: SECOND,
       backoffCoefficient: 2,
@@ -66,12 +69,12 @@ export const retryProfiles = {
   },
   /**
    * Work that takes as long as there is data or pods: Jobs, rollouts, probes with pods. Heartbeats show a dead worker
-   * within half a minute and carry cancellation; the next attempt adopts what the last one left under its
+   * within a quarter of a minute and carry cancellation; the next attempt adopts what the last one left under its
    * deterministic name, so attempts after a crash are cheap.
    */
   longRunning: {
     startToCloseTimeout: 6 * HOUR,
-    heartbeatTimeout: 30 * SECOND,
+    heartbeatTimeout: 15 * SECOND,
     retry: {
       initialInterval: 2 * SECOND,
       backoffCoefficient: 2,
@@ -131,7 +134,7 @@ export const retryProfiles = {
 
 export type RetryProfileName = keyof typeof retryProfiles;
 
-/** Which profile each activity runs under. Those with a heartbeat time-out must heartbeat more often than it. */
+/** Which profile each activity runs under. */
 export const activityProfiles: Record<keyof AllActivities, RetryProfileName> = {
   loadSite: 'probe',
   planPrerequisites: 'longRunning',
