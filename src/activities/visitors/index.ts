@@ -127,7 +127,8 @@ export function createVisitorActivities(deps: VisitorDeps = {}): VisitorActiviti
       const visitor = visitorOf(site);
       const counters = countersOf(context) ?? fresh();
       const until = Date.parse(counters.from) + LONGEST_MS;
-      const beat = () => context?.heartbeat(counters);
+      // A whole report, so that it can stand for the activity's answer when its worker dies at the very end.
+      const beat = () => context?.heartbeat({ ...counters, ...reportOf(counters, now()) });
       beat();
       // Requests that hang must not keep the heartbeat waiting.
       const timer = setInterval(beat, 1_000);

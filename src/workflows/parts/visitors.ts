@@ -1,4 +1,10 @@
-import { CancellationScope, isCancellation, sleep } from '@temporalio/workflow';
+import {
+  ActivityFailure,
+  CancellationScope,
+  TimeoutFailure,
+  isCancellation,
+  sleep,
+} from '@temporalio/workflow';
 import type { VisitorReport } from '../../activities/contracts.ts';
 import { runActivity } from './activities.ts';
 import type { Board } from './board.ts';
@@ -20,6 +26,18 @@ export function mergeReports(first: VisitorReport | null, second: VisitorReport)
     to: second.to,
     failures: [...first.failures, ...second.failures].slice(0, 20),
   };
+}
+
+/**
+ * What the last heartbeat of a watch said. A watch whose worker dies just when it is ended is not tried again, and this
+ * is all that is left of it.
+ */
+function lastReport(error: unknown): VisitorReport | null {
+  const cause = error instanceof ActivityFailure ? error.cause : undefined;
+  const details = cause instanceof TimeoutFailure ? cause.lastHeartbeatDetails : undefined;
+  if (typeof details !== 'object' || details === null || !('requests' in details)) return null;
+  const { requests, failed, p95Ms, from, to, failures } = details as VisitorReport;
+  return { requests, failed, p95Ms, from, to, failures };
 }
 
 /**
@@ -69,7 +87,9 @@ export class VisitorWatch {
         if (!over()) await sleep(BEFORE_NEXT_MS, { summary: 'Before watching again' });
       }
     } catch (error) {
-      if (!isCancellation(error)) throw error;
+      const last = lastReport(error);
+      if (last !== null) seen.report = mergeReports(seen.report, last);
+      else if (!isCancellation(error)) throw error;
       if (seen.report === null) {
         throw failure('Unavailable', 'The watch over visitors ended without having seen anything.');
       }
