@@ -15,8 +15,10 @@ function changedAt(file) {
 
 const installed = changedAt('node_modules/.package-lock.json');
 if (installed === 0 || installed < changedAt('package-lock.json')) {
-  console.log('Installing the dependencies (npm ci) …');
-  const { status, error } = spawnSync('npm', ['ci', '--no-audit', '--no-fund'], {
+  console.log('Installing the dependencies …');
+  // Not `npm ci`: it refuses a lock file without the native packages of every other platform, and not every registry has
+  // them all. This installs what the lock file says, too, and leaves it as it is.
+  const { status, error } = spawnSync('npm', ['install', '--no-save', '--no-audit', '--no-fund'], {
     cwd: root,
     stdio: 'inherit',
   });
