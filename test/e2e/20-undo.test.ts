@@ -4,6 +4,7 @@
  * byte. Does not prove undo after a worker's death.
  */
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { resetAcme } from '../../deploy/sandbox/acme/reset.ts';
 import type { OperationReport } from '../../src/domain/operation.ts';
 import {
   approve,
@@ -75,6 +76,7 @@ async function siteAsItIs() {
 }
 
 beforeAll(async () => {
+  await resetAcme();
   await kubectl(['apply', '-f', '-'], onlyOneReplica);
   worker = await startWorker();
 });
