@@ -3,11 +3,12 @@
  * shows the plan and asks; with `--yes` it approves by itself. The platform stays up afterwards.
  */
 import { spawn } from 'node:child_process';
-import { readFile, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { sandboxCredentials } from './credentials.ts';
 import { createDaemons } from './daemons.ts';
 import { sandboxUp } from './engine.ts';
+import { readEnvironment } from './environment.ts';
 import { endpoints, paths } from './settings.ts';
 
 const help = `npm run demo -- [options]
@@ -45,16 +46,9 @@ async function presslift(
   return { status, stdout };
 }
 
-async function readEnvironment(): Promise<Record<string, string>> {
-  const lines = (await readFile(paths.environment, 'utf8')).trim().split('\n');
-  return Object.fromEntries(
-    lines.map((line) => [line.slice(0, line.indexOf('=')), line.slice(line.indexOf('=') + 1)]),
-  );
-}
-
 async function demo(options: { to: string; yes: boolean; json?: string }): Promise<number> {
   await sandboxUp({ install: true });
-  const environment = await readEnvironment();
+  const environment = readEnvironment();
   const daemons = createDaemons({
     stateDir: paths.state,
     pidDir: paths.pids,

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { chmod, mkdir, rename, writeFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import type { SandboxCredentials } from './credentials.ts';
@@ -36,4 +37,12 @@ export async function writeEnvironment(values: Readonly<Record<string, string>>)
   await writeFile(temporary, `${lines.join('\n')}\n`, { mode: 0o600 });
   await chmod(temporary, 0o600);
   await rename(temporary, paths.environment);
+}
+
+/** Reads what `writeEnvironment` wrote. */
+export function readEnvironment(): Record<string, string> {
+  const lines = readFileSync(paths.environment, 'utf8').trim().split('\n');
+  return Object.fromEntries(
+    lines.map((line) => [line.slice(0, line.indexOf('=')), line.slice(line.indexOf('=') + 1)]),
+  );
 }

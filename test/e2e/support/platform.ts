@@ -4,23 +4,14 @@
  */
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { openSync, readFileSync } from 'node:fs';
+import { openSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
+import { readEnvironment } from '../../../deploy/sandbox/environment.ts';
 import { paths } from '../../../deploy/sandbox/settings.ts';
 
 const execute = promisify(execFile);
-
-/** Environment that `presslift sandbox up` wrote for the worker and the command line. */
-export function sandboxEnvironment(): Record<string, string> {
-  const lines = readFileSync(paths.environment, 'utf8').split('\n');
-  const entries = lines
-    .map((line) => /^(?:export )?([A-Z_][A-Z0-9_]*)=(.*)$/.exec(line))
-    .filter((match) => match !== null)
-    .map((match) => [match[1] ?? '', (match[2] ?? '').replace(/^(['"])(.*)\1$/, '$2')]);
-  return Object.fromEntries(entries) as Record<string, string>;
-}
 
 export interface CommandResult {
   stdout: string;
@@ -35,7 +26,7 @@ export async function command(
   options: { input?: string; timeoutMs?: number; env?: Record<string, string> } = {},
 ): Promise<CommandResult> {
   const running = execute(file, args, {
-    env: { ...process.env, ...sandboxEnvironment(), ...options.env },
+    env: { ...process.env, ...readEnvironment(), ...options.env },
     timeout: options.timeoutMs ?? 120_000,
     maxBuffer: 64 * 1024 * 1024,
   });
@@ -94,7 +85,7 @@ export async function startWorker(extraEnv: Record<string, string> = {}): Promis
   let ended: Promise<void>;
   const spawnWorker = () => {
     child = spawn(process.execPath, ['src/worker.ts'], {
-      env: { ...process.env, ...sandboxEnvironment(), ...extraEnv },
+      env: { ...process.env, ...readEnvironment(), ...extraEnv },
       stdio: ['ignore', log, log],
     });
     ended = new Promise((resolve) => child.on('exit', () => resolve()));
