@@ -12,17 +12,39 @@ export interface SandboxCredentials {
   objectStorageSecretKey: string;
   digitaloceanToken: string;
   vaultToken: string;
+  /** Opens acme's backup repository. */
+  backupPassword: string;
+  cloudflareToken: string;
 }
 
-/** Reads the sandbox's credentials, making them on the first call. The file is 0600 and written atomically. */
+/**
+ * Reads the sandbox's credentials, making on the first call what is not there: all of them, or the ones that a sandbox of an
+ * earlier version did not have. The file is 0600 and written atomically.
+ */
 export async function sandboxCredentials(): Promise<SandboxCredentials> {
+  const known = await readCredentials();
+  const made = { ...newCredentials(), ...known };
+  if (Object.keys(made).length === Object.keys(known).length) return made;
+  await mkdir(dirname(paths.credentials), { recursive: true });
+  const temporary = `${paths.credentials}.${process.pid}`;
+  await writeFile(temporary, JSON.stringify(made, null, 2), { mode: 0o600 });
+  await chmod(temporary, 0o600);
+  await rename(temporary, paths.credentials);
+  return made;
+}
+
+async function readCredentials(): Promise<Partial<SandboxCredentials>> {
   try {
-    return JSON.parse(await readFile(paths.credentials, 'utf8')) as SandboxCredentials;
+    return JSON.parse(await readFile(paths.credentials, 'utf8')) as Partial<SandboxCredentials>;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    return {};
   }
+}
+
+function newCredentials(): SandboxCredentials {
   const secret = (bytes = 18) => randomBytes(bytes).toString('base64url');
-  const made: SandboxCredentials = {
+  return {
     databaseAdminPassword: secret(),
     wordpressDatabasePassword: secret(),
     wordpressAdminPassword: secret(12),
@@ -30,11 +52,7 @@ export async function sandboxCredentials(): Promise<SandboxCredentials> {
     objectStorageSecretKey: secret(30),
     digitaloceanToken: `dop_v1_${randomBytes(32).toString('hex')}`,
     vaultToken: `hvs.${secret(24)}`,
+    backupPassword: secret(24),
+    cloudflareToken: secret(30),
   };
-  await mkdir(dirname(paths.credentials), { recursive: true });
-  const temporary = `${paths.credentials}.${process.pid}`;
-  await writeFile(temporary, JSON.stringify(made, null, 2), { mode: 0o600 });
-  await chmod(temporary, 0o600);
-  await rename(temporary, paths.credentials);
-  return made;
 }

@@ -9,6 +9,23 @@ import type { CriterionResult } from '../domain/criterion.ts';
 import type { Json, JsonObject } from '../domain/json.ts';
 import type { LockHolder, RecoveryPointRef } from '../domain/operation.ts';
 import type { Change, DigestedPlan, Drift, Observation, Plan } from '../domain/plan.ts';
+import type {
+  AppPart,
+  CdnPart,
+  ContentVolume,
+  DatabasePart,
+  DrillReport,
+  DrillStage,
+  FilesPart,
+  ObjectStoragePart,
+  RecoveryPoint,
+  RecoveryPointState,
+  RecoveryPointSummary,
+  Sentinel,
+  VolumeSnapshotRef,
+  WordPressPart,
+} from '../domain/recovery/point.ts';
+import type { RollbackRequest } from '../domain/recovery/request.ts';
 import type { Site } from '../domain/site/schema.ts';
 
 export interface SiteInput {
@@ -31,6 +48,8 @@ export interface PlanInput extends SiteInput {
 export interface PlanningActivities {
   planPrerequisites(input: PlanInput): Promise<DigestedPlan>;
   planHybridStorage(input: PlanInput): Promise<DigestedPlan>;
+  /** Compares the site with a recovery point and counts what going back would lose. */
+  planRollback(input: PlanInput & { request: RollbackRequest }): Promise<DigestedPlan>;
   /** Looks again at the given observations and returns those that differ. */
   detectDrift(input: SiteInput & { observations: Observation[] }): Promise<Drift[]>;
 }
@@ -107,6 +126,10 @@ export interface VerificationActivities {
   verifyPluginLifecycle(input: VerifyInput): Promise<CriterionResult[]>;
   /** Phase 1: login valid across pods, editor gone, core does not update itself, failed visitor requests. */
   verifyAdminAndVisitors(input: VerifyInput): Promise<CriterionResult[]>;
+  /** Rollback: every layer that went back is as the recovery point has it, on the live site. */
+  verifyRolledBackLayers(input: VerifyInput): Promise<CriterionResult[]>;
+  /** Rollback: front page, a post, search, login and wp-admin answer with what is expected; no visitor request failed. */
+  verifyRolledBackSite(input: VerifyInput): Promise<CriterionResult[]>;
 }
 
 /** What visitors met while an operation ran, asked at a low constant rate from the worker. */
@@ -134,6 +157,171 @@ export interface RecoveryActivities {
   ): Promise<RecoveryPointRef>;
 }
 
+/** What the steps of a backup share. */
+export interface PointInput extends SiteInput {
+  /** Id of the recovery point that is being taken; names of Jobs and objects follow from it. */
+  id: string;
+  operationId: string;
+}
+
+/** A copy of everything off the cluster. Each is a step of `backup`, and of every operation before its first change. */
+export interface BackupActivities {
+  /** Whether copies can leave the cluster now, and as sentences why not. Changes nothing. */
+  backupReadiness(input: SiteInput): Promise<{ ready: boolean; missing: string[] }>;
+  /**
+   * Opens the repository (making it the first time) and the catalogue, removes Jobs, snapshots and repository locks that an
+   * operation which is no more has left, holds automatic plugin updates by WordPress's own lock, which expires.
+   */
+  prepareBackup(input: PointInput): Promise<{ repository: string; created: boolean }>;
+  /** Writes the fresh row and file that a restore must bring back. */
+  writeSentinel(input: PointInput): Promise<Sentinel>;
+  describeWordPress(input: PointInput): Promise<WordPressPart>;
+  /** Keeps Deployment, Service and what hangs on them. The Secret of `takeRecoveryPoint` holds the objects. */
+  describeApp(input: PointInput & { objectsSecret: string }): Promise<AppPart>;
+  describeObjectStorage(input: SiteInput): Promise<ObjectStoragePart>;
+  /** Copies every content volume at one instant where its class can. */
+  snapshotVolumes(
+    input: PointInput,
+  ): Promise<{ volumes: ContentVolume[]; snapshots: VolumeSnapshotRef[] }>;
+  /** restic copy, from the snapshots where there are any. Heartbeats files, bytes and remaining seconds. */
+  backUpFiles(
+    input: PointInput & { volumes: ContentVolume[]; snapshots: VolumeSnapshotRef[] },
+  ): Promise<FilesPart>;
+  /** Dump into restic with a manifest of the same instant. Heartbeats bytes. */
+  backUpDatabase(input: PointInput): Promise<DatabasePart>;
+  /**
+   * Compares both copies with their manifests and the live site, then writes the catalogue's document: from here on the
+   * point exists. @throws BackupIncomplete when plugins or themes changed meanwhile or a part is not whole.
+   */
+  recordRecoveryPoint(
+    input: SiteInput & { point: RecoveryPoint },
+  ): Promise<{ ref: RecoveryPointRef; digest: string }>;
+  /** Lets automatic plugin updates go on. */
+  releasePluginUpdates(input: PointInput): Promise<void>;
+  /** Removes Jobs, temporary claims and Secrets of a point that is not going to be finished. */
+  discardRecoveryPoint(input: PointInput): Promise<void>;
+  /** restic `forget` and `prune` of points past their time; never a pinned one nor the newest good one. */
+  applyRetention(input: PointInput): Promise<{ kept: number; removed: string[] }>;
+  /** restic `check` with the part of the data that the site file says. */
+  checkRepository(input: PointInput): Promise<CriterionResult[]>;
+  /** Age of the newest sound point, as metric `presslift_backup_age_seconds` too. */
+  measureBackupAge(
+    input: SiteInput,
+  ): Promise<{ newest: string | null; ageSeconds: number | null; late: boolean }>;
+}
+
+/** `presslift recovery-points`: what is in the catalogue. */
+export interface CatalogueActivities {
+  /** Newest first; a document that cannot be trusted is listed with its error. */
+  listRecoveryPoints(input: SiteInput): Promise<RecoveryPointSummary[]>;
+  /** @throws NotFound, CatalogueTampered */
+  showRecoveryPoint(
+    input: SiteInput & { point: string },
+  ): Promise<{ point: RecoveryPoint; state: RecoveryPointState; drills: DrillReport[] }>;
+  /** `pinned: null` takes the pin away. */
+  pinRecoveryPoint(
+    input: SiteInput & { point: string; pinned: { by: string; reason: string | null } | null },
+  ): Promise<RecoveryPointState>;
+  /** The document's signature, and every byte of the point's data read and compared with the repository's hashes. */
+  verifyRecoveryPoint(input: PointInput): Promise<CriterionResult[]>;
+}
+
+export interface CdnActivities {
+  /** Versions of the zone's rulesets; null for a site without a CDN. */
+  describeCdn(input: SiteInput): Promise<CdnPart | null>;
+  /** Puts the rules of the recovery point's version in place. */
+  restoreCdnRules(input: ChangeInput): Promise<ChangeResult>;
+  /** Puts the rules of before back. */
+  returnCdnRules(input: ChangeInput): Promise<ChangeResult>;
+  purgeCdn(input: ChangeInput): Promise<ChangeResult>;
+}
+
+/** Where a drill restores to: nothing of it exists before, all of it is gone after. */
+export interface DrillPlace {
+  drill: string;
+  namespace: string;
+  database: string;
+  host: string;
+  point: string;
+}
+
+export interface DrillInput extends SiteInput {
+  place: DrillPlace;
+  operationId: string;
+}
+
+/** What a part of a drill found; `usable` says whether later parts have something to work with. */
+export interface DrillFindings {
+  criteria: CriterionResult[];
+  stages: DrillStage[];
+  usable: boolean;
+}
+
+export interface DrillActivities {
+  /** Removes what drills that are no more have left: namespaces, databases and their users. Returns what was removed. */
+  sweepDrills(input: SiteInput & { operationId: string }): Promise<{ removed: string[] }>;
+  /**
+   * Reads and authenticates the catalogue, makes the throwaway namespace and database.
+   * @throws NotFound, CatalogueTampered, PreconditionFailed (a target that is not ours, or live).
+   */
+  openDrill(
+    input: SiteInput & { drill: string; operationId: string; point: string | null },
+  ): Promise<DrillPlace & { takenAt: string }>;
+  /** restic `check` of the point's own data, and that the point is of this site and whole. */
+  checkDrillRepository(input: DrillInput): Promise<DrillFindings>;
+  restoreDrillFiles(input: DrillInput): Promise<DrillFindings>;
+  restoreDrillDatabase(input: DrillInput): Promise<DrillFindings>;
+  /** Moves the copy to its own host and starts WordPress from the point's image: no mail, no cron, no webhooks. */
+  bootDrillSite(input: DrillInput): Promise<DrillFindings>;
+  /** @param sentinel the fresh one, or null to demand the point's own. */
+  checkDrillSite(input: DrillInput & { sentinel: Sentinel | null }): Promise<DrillFindings>;
+  /** Signs the report and stores JSON, Markdown and HTML beside the point; marks the point proved or bad. */
+  recordDrill(
+    input: SiteInput & {
+      drill: string;
+      point: string | null;
+      operationId: string;
+      startedAt: string;
+      takenAt: string | null;
+      criteria: CriterionResult[];
+      stages: DrillStage[];
+    },
+  ): Promise<{ report: DrillReport; keys: string[] }>;
+  tearDownDrill(input: SiteInput & { drill: string; operationId: string }): Promise<void>;
+}
+
+/** Changes of `rollback`, in the order of the plan. */
+export interface RollbackActivities {
+  /** Restores the dump into a schema of its own and compares it with the manifest. */
+  stageDatabase(input: ChangeInput): Promise<ChangeResult>;
+  unstageDatabase(input: ChangeInput): Promise<ChangeResult>;
+  /** Exchanges all tables in one statement; the old ones are kept where WordPress cannot write. */
+  switchDatabase(input: ChangeInput): Promise<ChangeResult>;
+  switchDatabaseBack(input: ChangeInput): Promise<ChangeResult>;
+  /** A new database cluster from the provider's backup and log, as of a second. */
+  forkDatabase(input: ChangeInput): Promise<ChangeResult>;
+  deleteForkedDatabase(input: ChangeInput): Promise<ChangeResult>;
+  /** Host, CA and credentials to the fork, pods restarted; the old cluster is kept, read-only for WordPress. */
+  moveToForkedDatabase(input: ChangeInput): Promise<ChangeResult>;
+  moveBackFromForkedDatabase(input: ChangeInput): Promise<ChangeResult>;
+  /** Restores plugins and themes beside the live trees and compares every file. */
+  stageExtensions(input: ChangeInput): Promise<ChangeResult>;
+  unstageExtensions(input: ChangeInput): Promise<ChangeResult>;
+  /** Exchanges the trees by renames; the old ones are kept. */
+  switchExtensions(input: ChangeInput): Promise<ChangeResult>;
+  switchExtensionsBack(input: ChangeInput): Promise<ChangeResult>;
+  /** `active_plugins`, theme and the like; PHP then reads the files anew in every pod. */
+  restoreOptions(input: ChangeInput): Promise<ChangeResult>;
+  returnOptions(input: ChangeInput): Promise<ChangeResult>;
+  /** The Deployment's template of the point, rolled out. */
+  restoreApp(input: ChangeInput): Promise<ChangeResult>;
+  returnApp(input: ChangeInput): Promise<ChangeResult>;
+  beginMaintenance(input: ChangeInput): Promise<ChangeResult>;
+  endMaintenance(input: ChangeInput): Promise<ChangeResult>;
+  /** Deletes an old tree or database that a rollback has kept. */
+  deleteKept(input: ChangeInput): Promise<ChangeResult>;
+}
+
 /** What `notify` says to people; channels come from the site file. */
 export interface Notification {
   kind:
@@ -142,7 +330,9 @@ export interface Notification {
     | 'gate-escalated'
     | 'gate-closed'
     | 'needs-operator'
-    | 'finished';
+    | 'finished'
+    | 'backup-late'
+    | 'drill-failed';
   site: string;
   operationId: string;
   title: string;
@@ -172,6 +362,11 @@ export type AllActivities = SiteActivities &
   VerificationActivities &
   VisitorActivities &
   RecoveryActivities &
+  BackupActivities &
+  CatalogueActivities &
+  CdnActivities &
+  DrillActivities &
+  RollbackActivities &
   NotificationActivities &
   LockActivities;
 

@@ -72,6 +72,28 @@ export const failures = {
     retryable: false,
     advice: 'Something the step needs is not there; see the message.',
   },
+  CatalogueTampered: {
+    retryable: false,
+    advice: 'The document in the bucket is not what was written; use another recovery point.',
+  },
+  RepositoryRefused: {
+    retryable: false,
+    advice:
+      'The repository does not open: check its password, its keys and that it is a restic repository.',
+  },
+  BackupIncomplete: {
+    retryable: false,
+    advice: 'The copy is not whole and was not recorded; mend the cause and take it again.',
+  },
+  RestoreDiffers: {
+    retryable: false,
+    advice:
+      'What was restored is not what was backed up; nothing was switched. Use another recovery point.',
+  },
+  NoSpace: {
+    retryable: false,
+    advice: 'A volume, database or bucket is full; make room, then retry.',
+  },
   GateRejected: {
     retryable: false,
     advice: 'A person said no; start again when that has been settled.',

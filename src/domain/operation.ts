@@ -3,8 +3,11 @@ import type { GateStatus } from './gate.ts';
 import type { Json } from './json.ts';
 import type { Drift, Finding } from './plan.ts';
 
-/** Workflow types that mutate a site one at a time, under its lock. */
-export type OperationType = 'prerequisites' | 'hybridStorage';
+/** Operations that are a phase of the roadmap. */
+export type PhaseOperation = 'prerequisites' | 'hybridStorage';
+
+/** Workflow types that work on one site; all but `restoreDrill` under its lock. */
+export type OperationType = PhaseOperation | 'backup' | 'restoreDrill' | 'rollback';
 
 /**
  * What every operation takes; `{"site":"acme"}` is enough.
@@ -154,7 +157,7 @@ export interface OperationStatus {
 /** One phase of a roadmap, run as a child workflow under its own id. */
 export interface RoadmapChild {
   phase: number;
-  operation: OperationType;
+  operation: PhaseOperation;
   workflowId: string;
   runId: string | null;
   outcome: OperationReport['outcome'] | 'running' | 'failed' | null;

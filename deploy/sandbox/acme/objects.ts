@@ -52,6 +52,12 @@ export function secrets(credentials: SandboxCredentials, ca: string): Kubernetes
       { accessKeyId: objectStorageAccessKey, secretAccessKey: objectStorageSecretKey },
       'presslift',
     ),
+    secret(
+      'database-admin',
+      { username: 'doadmin', password: credentials.databaseAdminPassword },
+      'presslift',
+    ),
+    secret('acme-backup', { password: credentials.backupPassword }, 'presslift'),
   ];
 }
 

@@ -410,4 +410,9 @@ switch ($presslift_request['operation']) {
         update_option($presslift_arguments['name'], $presslift_arguments['value']);
         presslift_answer(['ok' => true, 'result' => presslift_raw_option($presslift_arguments['name']) == $presslift_arguments['value']]);
 }
+// Further operations are functions of the files in operations/, which the worker appends when it asks for one of them.
+$presslift_operation = 'presslift_operation_' . str_replace('-', '_', $presslift_request['operation']);
+if (function_exists($presslift_operation)) {
+    presslift_answer(['ok' => true, 'result' => $presslift_operation($presslift_arguments, $presslift_request)]);
+}
 presslift_fail("Unknown operation {$presslift_request['operation']}");

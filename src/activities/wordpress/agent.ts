@@ -7,7 +7,8 @@ import { cancellationSignal } from '../activity-context.ts';
 import type { KubernetesClients } from '../kubernetes/clients.ts';
 import { failure } from '../kubernetes/errors.ts';
 
-export type AgentOperation =
+/** Operations of agent.php itself. */
+export type BasicOperation =
   | 'facts'
   | 'salts'
   | 'tree-digest'
@@ -17,6 +18,22 @@ export type AgentOperation =
   | 'validate-cookies'
   | 'option-get'
   | 'option-set';
+
+/**
+ * Operations of the files in operations/, by file. `describe-site` is the function `presslift_operation_describe_site` there; it
+ * gets the arguments, finds WordPress loaded without plugins and theme, and returns its result.
+ */
+const extensions = {
+  backup: ['sentinel-write', 'describe-site', 'hold-updates', 'release-updates'],
+  drill: [],
+  rollback: [],
+} as const satisfies Record<string, readonly string[]>;
+
+type Extension = keyof typeof extensions;
+
+export type AgentOperation = BasicOperation | ExtensionOperation;
+
+type ExtensionOperation = (typeof extensions)[Extension][number];
 
 /** What the operation `facts` tells about WordPress as one pod sees it, its plugins and theme not loaded. */
 export interface WordPressFacts {
@@ -58,7 +75,23 @@ export interface WordPressAgent {
 }
 
 /** Read once with the module: a fixed part of the program, not a resource that changes. */
-const source = readFileSync(new URL('./agent.php', import.meta.url), 'utf8').replace(/^<\?php/, '');
+const source = readSource('agent.php');
+
+const extensionSources = Object.fromEntries(
+  Object.keys(extensions).map((name) => [name, readSource(`operations/${name}.php`)]),
+) as Record<Extension, string>;
+
+function readSource(file: string): string {
+  return readFileSync(new URL(file, import.meta.url), 'utf8').replace(/^<\?php/, '');
+}
+
+/** The text of the file that holds an operation; nothing for those of agent.php. */
+function extensionOf(operation: AgentOperation): string {
+  const found = (Object.keys(extensions) as Extension[]).find((name) =>
+    (extensions[name] as readonly string[]).includes(operation),
+  );
+  return found === undefined ? '' : extensionSources[found];
+}
 
 /** PHP code for `eval` that does one operation; the request is inside it. */
 export function agentCode(
@@ -76,7 +109,7 @@ export function agentCode(
     keepUser: options.keepUser ?? false,
   };
   const encoded = Buffer.from(JSON.stringify(request)).toString('base64');
-  return `$presslift_request = json_decode(base64_decode('${encoded}'), true);\n${source}`;
+  return `$presslift_request = json_decode(base64_decode('${encoded}'), true);\n${source}\n${extensionOf(operation)}`;
 }
 
 /** The agent's answer from what it printed: its last line that is JSON. */

@@ -98,7 +98,29 @@ export const backup = z
     repository: nonEmptyText
       .optional()
       .describe('restic repository; in the bucket of `storage.objects` when absent.'),
-    password: secretReference.optional().describe('Secret with the password of the repository.'),
+    password: secretReference
+      .optional()
+      .describe(
+        'Secret with `password` of the repository; no copies leave the cluster without one. Keep it outside the cluster too.',
+      ),
+    exclude: z
+      .array(nonEmptyText)
+      .default(['wp-content/cache', 'wp-content/upgrade', 'wp-content/upgrade-temp-backup'])
+      .describe('Folders below the document root that are not copied.'),
+    readDataSubset: z
+      .string()
+      .regex(/^(100|[1-9]?\d)%$/, 'a percentage from 0% to 100%')
+      .meta({ title: 'a percentage from 0% to 100%' })
+      .default('5%')
+      .describe('How much of the repository is read and checked after each backup.'),
+    maxAge: duration
+      .default('PT26H')
+      .describe('A newest recovery point that is older counts as late, and people are told.'),
+    localSnapshots: z
+      .int()
+      .min(0)
+      .default(2)
+      .describe('How many recovery points keep their snapshots of volumes in the cluster.'),
     keep: z
       .strictObject({
         hourly: z.int().min(0).default(0).describe('Newest recovery points of that many hours.'),
@@ -118,6 +140,13 @@ export const drill = z
     rpo: duration
       .default('P1D')
       .describe('Recovery point objective: a restore loses at most this much.'),
+    host: hostname
+      .optional()
+      .describe('Host name of the restored copy; `<site>.drill.invalid` when absent.'),
+    mediaSample: z.int().min(1).default(20).describe('How many media files are asked for.'),
+    timeout: duration
+      .default('PT4H')
+      .describe('After it a drill has failed, and what it made is removed.'),
   })
   .describe('Rehearsals of a restore.');
 
@@ -148,6 +177,8 @@ export const notifications = z
                 'gate-closed',
                 'needs-operator',
                 'finished',
+                'backup-late',
+                'drill-failed',
               ]),
             )
             .optional()

@@ -108,6 +108,11 @@ const database = z
     ca: secretReference
       .optional()
       .describe('CA certificate (PEM); from the provider when absent, so needed without one.'),
+    adminCredentials: secretReference
+      .optional()
+      .describe(
+        'Secret with `username` and `password` of an administrator, who makes the throwaway databases of drills and rollbacks.',
+      ),
     managed: z
       .strictObject({
         provider: z.enum(['digitalocean']).describe('Who runs the database.'),
@@ -152,6 +157,11 @@ const storage = z
             .describe('DigitalOcean Network File Storage, mounted as static volume.'),
           server: nonEmptyText.describe('Address of the share.'),
           path: absolutePath.describe('Its path.'),
+          shareId: z
+            .uuid()
+            .optional()
+            .meta({ title: 'a UUID' })
+            .describe("Id of the share in the provider's API, for its snapshots."),
         }),
       ])
       .optional()
@@ -172,6 +182,9 @@ const storage = z
         endpoint: url
           .optional()
           .describe("The provider's endpoint of the region when absent (r2: needed)."),
+        ca: secretReference
+          .optional()
+          .describe('CA certificate (PEM) of the endpoint; the public authorities when absent.'),
         adminCredentials: secretReference
           .optional()
           .describe(

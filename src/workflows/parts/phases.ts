@@ -1,7 +1,7 @@
-import type { OperationType } from '../../domain/operation.ts';
+import type { PhaseOperation } from '../../domain/operation.ts';
 
 /** The roadmap's phases by number; `operation` is the workflow type once it exists. */
-const phases: { name: string; title: string; operation: OperationType | null }[] = [
+const phases: { name: string; title: string; operation: PhaseOperation | null }[] = [
   { name: 'prerequisites', title: 'Prerequisites', operation: 'prerequisites' },
   { name: 'hybridStorage', title: 'Hybrid storage', operation: 'hybridStorage' },
   { name: 'mediaOffload', title: 'Media offload and CDN', operation: null },
@@ -18,7 +18,7 @@ export const LAST_IMPLEMENTED_PHASE = phases.findLastIndex((phase) => phase.oper
 export interface Phase {
   number: number;
   title: string;
-  operation: OperationType;
+  operation: PhaseOperation;
 }
 
 export function phaseName(number: number): string {
