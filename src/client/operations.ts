@@ -12,9 +12,9 @@ import type {
   OperationInput,
   OperationReport,
   OperationStatus,
-  OperationType,
   OperatorDecision,
   OperatorNote,
+  PhaseOperation,
   RoadmapInput,
   RoadmapReport,
   RoadmapStatus,
@@ -84,10 +84,10 @@ export function startMigration(client: Client, input: RoadmapInput): Promise<Sta
   return start(client, 'roadmap', workflowIds.roadmap(input.site), input);
 }
 
-/** Starts one operation of a site alone. @throws AlreadyRunningError */
+/** Starts one phase of a site alone. @throws AlreadyRunningError */
 export function startOperation(
   client: Client,
-  type: OperationType,
+  type: PhaseOperation,
   input: OperationInput,
 ): Promise<Started> {
   return start(client, type, workflowIds.operation(input.site, type), input);
@@ -180,14 +180,14 @@ export async function describe(
   }
 }
 
-const operationTypes: OperationType[] = ['prerequisites', 'hybridStorage'];
+const phaseOperations: PhaseOperation[] = ['prerequisites', 'hybridStorage'];
 
 /** The newest run of every operation of a site that Temporal still knows, the roadmap first. */
 export async function operationsOfSite(client: Client, site: string): Promise<WorkflowRef[]> {
   // By id, not by search: what was started a moment ago is there at once.
   const ids = [
     workflowIds.roadmap(site),
-    ...operationTypes.map((type) => workflowIds.operation(site, type)),
+    ...phaseOperations.map((type) => workflowIds.operation(site, type)),
   ];
   const found = await Promise.all(ids.map((id) => describe(client, id)));
   return found.filter((workflow) => workflow !== null);

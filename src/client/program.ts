@@ -1,5 +1,5 @@
 import { Argument, Command, InvalidArgumentError, Option } from 'commander';
-import type { OperationType } from '../domain/operation.ts';
+import type { PhaseOperation } from '../domain/operation.ts';
 import { dnsLabel } from '../domain/site/values.ts';
 import { LAST_IMPLEMENTED_PHASE, phasesBetween } from '../workflows/parts/phases.ts';
 import type { CommandContext } from './context.ts';
@@ -170,7 +170,7 @@ function addRunning(program: Command, context: CommandContext, finish: Finish): 
     .addOption(option.requestedBy())
     .addOption(option.json())
     .addHelpText('after', examples('plan acme hybridStorage', 'plan acme --to 1'))
-    .action(async (name: string, operation: OperationType | undefined, options: object) => {
+    .action(async (name: string, operation: PhaseOperation | undefined, options: object) => {
       const { planCommand } = await import('./commands/plan.ts');
       finish(await planCommand(context, name, operation, options));
     });
@@ -202,7 +202,7 @@ function addRunning(program: Command, context: CommandContext, finish: Finish): 
       .addArgument(new Argument('<operation>', 'which').choices(operationNames)),
   )
     .addHelpText('after', examples('run acme prerequisites', 'run acme hybridStorage --wait'))
-    .action(async (name: string, operation: OperationType, options: object) => {
+    .action(async (name: string, operation: PhaseOperation, options: object) => {
       const { runCommand } = await import('./commands/migrate.ts');
       finish(await runCommand(context, name, operation, options));
     });

@@ -1,6 +1,6 @@
 import type { Client } from '@temporalio/client';
 import { failures, type FailureType } from '../../domain/failures.ts';
-import type { OperationReport, OperationType, RoadmapInput } from '../../domain/operation.ts';
+import type { OperationReport, PhaseOperation, RoadmapInput } from '../../domain/operation.ts';
 import { asJson, speaker, withClient, type CommandContext, type OpenGate } from '../context.ts';
 import { decisionText, gateText, sendDecision } from '../deciding.ts';
 import { CommandError } from '../errors.ts';
@@ -45,7 +45,7 @@ export function migrateCommand(
 export function runCommand(
   context: CommandContext,
   site: string,
-  operation: OperationType,
+  operation: PhaseOperation,
   options: RunOptions,
 ): Promise<ExitName> {
   const input = inputOf(context, site, options);

@@ -1,5 +1,5 @@
 import type { Client } from '@temporalio/client';
-import type { OperationType } from '../../domain/operation.ts';
+import type { PhaseOperation } from '../../domain/operation.ts';
 import type { DigestedPlan } from '../../domain/plan.ts';
 import { phasesBetween } from '../../workflows/parts/phases.ts';
 import { asJson, speaker, withClient, type CommandContext } from '../context.ts';
@@ -21,7 +21,7 @@ export interface PlanOptions {
 export async function planCommand(
   context: CommandContext,
   site: string,
-  operation: OperationType | undefined,
+  operation: PhaseOperation | undefined,
   options: PlanOptions,
 ): Promise<ExitName> {
   const { terminal } = context;
@@ -55,7 +55,7 @@ export async function planCommand(
 async function planOf(
   client: Client,
   site: string,
-  type: OperationType,
+  type: PhaseOperation,
   requestedBy: string,
 ): Promise<DigestedPlan> {
   const started = await startOperation(client, type, { site, requestedBy, planOnly: true }).catch(

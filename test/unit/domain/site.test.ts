@@ -63,10 +63,20 @@ describe('a good site file', () => {
       apply: { quorum: 1, twoPerson: false, deadline: 'P3D', remindEvery: 'P1D' },
       'go-no-go': { quorum: 1, twoPerson: false, deadline: 'P3D', remindEvery: 'P1D' },
     });
-    const unsaid = await load({ ...acme(), approvals: { approvers: ['alice', 'bob'] } });
+    const unsaid = await load({
+      ...acme(),
+      approvals: { approvers: ['alice', 'bob'] },
+      drill: undefined,
+    });
     const careful = { quorum: 1, twoPerson: true, deadline: 'P3D', remindEvery: 'P1D' };
     expect(unsaid.approvals.gates).toEqual({ apply: careful, 'go-no-go': careful });
-    expect(site.drill).toEqual({ schedule: '0 5 * * 1', rto: 'PT30M', rpo: 'P1D' });
+    expect(unsaid.drill).toEqual({
+      schedule: '0 5 * * 1',
+      rto: 'PT30M',
+      rpo: 'P1D',
+      mediaSample: 20,
+      timeout: 'PT4H',
+    });
     expect(site.slo.latency).toEqual({ p95Ms: 500, p99Ms: 1500 });
   });
 

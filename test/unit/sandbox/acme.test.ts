@@ -37,6 +37,8 @@ const credentials = {
   objectStorageSecretKey: 'e',
   digitaloceanToken: 'f',
   vaultToken: 'g',
+  backupPassword: 'h',
+  cloudflareToken: 'i',
 };
 
 describe('the site before the roadmap', () => {
@@ -56,6 +58,8 @@ describe('the site before the roadmap', () => {
     const wanted = [
       site.wordpress.adminCredentials,
       site.database.credentials,
+      site.database.adminCredentials,
+      site.backup?.password,
       site.database.ca,
       site.storage.objects.adminCredentials,
     ].map((reference) => reference?.replace(/#.*$/, ''));
