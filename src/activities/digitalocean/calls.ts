@@ -9,5 +9,5 @@ export interface Calls {
    * @param what names the thing in an error's message
    * @param options `gone`: what a 404 counts as, where a missing thing is no error
    */
-  call<T>(what: string, request: () => Promise<T>, options?: { gone: T }): Promise<T>;
+  call: <T>(what: string, request: () => Promise<T>, options?: { gone: T }) => Promise<T>;
 }

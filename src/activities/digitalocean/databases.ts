@@ -177,7 +177,7 @@ export function createDatabaseCalls({ v2, call }: Calls): DatabaseCalls {
 
 function clusterInfo(cluster: DatabaseCluster): ManagedDatabase {
   return {
-    id: String(cluster.id ?? ''),
+    id: cluster.id ?? '',
     name: cluster.name ?? '',
     engine: cluster.engine ?? '',
     version: cluster.semanticVersion ?? cluster.version ?? '',

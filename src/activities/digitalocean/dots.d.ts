@@ -2,7 +2,7 @@
 import type { FetchRequestAdapter } from '@microsoft/kiota-http-fetchlibrary';
 
 export interface DatabaseCluster {
-  id?: unknown;
+  id?: string | null;
   name?: string | null;
   engine?: string | null;
   version?: string | null;
@@ -58,7 +58,7 @@ export interface NfsShare {
 export interface NfsSnapshot {
   id?: string | null;
   name?: string | null;
-  shareId?: unknown;
+  shareId?: string | null;
   region?: string | null;
   status?: string | null;
   sizeGib?: number | null;

@@ -106,7 +106,7 @@ function snapshotInfo(snapshot: NfsSnapshot): NfsSnapshotInfo {
   return {
     id: snapshot.id ?? '',
     name: snapshot.name ?? '',
-    shareId: String(snapshot.shareId ?? ''),
+    shareId: snapshot.shareId ?? '',
     region: snapshot.region ?? '',
     status: snapshot.status ?? 'UNKNOWN',
     sizeGib: snapshot.sizeGib ?? 0,
