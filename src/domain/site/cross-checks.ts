@@ -1,6 +1,9 @@
 import type { z } from 'zod';
+import { describeDuration, durationMs } from '../durations.ts';
+import { cronGaps, parseCron } from './cron.ts';
 import { foundText, type IssueDraft } from './issues.ts';
 import { siteSections } from './schema.ts';
+import { timeZoneProblem } from './time-zone.ts';
 
 type Sections = typeof siteSections;
 type SectionName = keyof Sections;
@@ -118,13 +121,96 @@ const slo: Check<'slo'> = ({ latency }, report) => {
   }
 };
 
-const backup: Check<'backup'> = ({ timeZone }, report) => {
+/** A backup locks the site for its duration; a drill takes one and restores it. */
+const SHORTEST_BETWEEN = { backup: 'PT15M', drill: 'PT1H' } as const;
+
+/** The times between two firings of a schedule, or null when it is told to `report` that there is something wrong with it. */
+function gapsOf(section: 'backup' | 'drill', schedule: string, report: Report) {
+  const path = [section, 'schedule'];
+  const allowed =
+    'five fields as cron has them: minute, hour, day of the month, month, day of the week';
+  let gaps: ReturnType<typeof cronGaps>;
   try {
-    new Intl.DateTimeFormat('en', { timeZone });
-  } catch {
-    report(['backup', 'timeZone'], JSON.stringify(timeZone), 'an IANA time zone');
+    gaps = cronGaps(parseCron(schedule));
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    report(path, `${JSON.stringify(schedule)} with ${error.message}`, allowed);
+    return null;
+  }
+  if (gaps === null) {
+    report(path, `${JSON.stringify(schedule)}, a day that no year has`, 'a day that there is');
+    return null;
+  }
+  const shortest = durationMs(SHORTEST_BETWEEN[section]);
+  if (gaps.shortestMs < shortest) {
+    report(
+      path,
+      `${JSON.stringify(schedule)}, which is every ${describeDuration(gaps.shortestMs)}`,
+      `at least ${describeDuration(shortest)} between two`,
+    );
+  }
+  return gaps;
+}
+
+const backup: Check<'backup'> = ({ schedule, timeZone, repository, password, maxAge }, report) => {
+  const problem = timeZoneProblem(timeZone);
+  if (problem !== null) {
+    report(
+      ['backup', 'timeZone'],
+      JSON.stringify(timeZone),
+      'an IANA time zone such as Europe/Berlin',
+      problem.meant === null ? undefined : `did you mean ${problem.meant}?`,
+    );
+  }
+  if (repository !== undefined && password === undefined) {
+    report(
+      ['backup', 'password'],
+      'nothing',
+      'a secret reference to the password of backup.repository',
+    );
+  }
+  if (repository !== undefined && /\/\/[^/@]*@/.test(repository)) {
+    report(
+      ['backup', 'repository'],
+      'an address with a user or password in it (not shown)',
+      'an address without; the keys of storage.objects.credentials open it',
+    );
+  }
+  const gaps = gapsOf('backup', schedule, report);
+  if (gaps !== null && durationMs(maxAge) <= gaps.longestMs) {
+    report(
+      ['backup', 'maxAge'],
+      maxAge,
+      `longer than ${describeDuration(gaps.longestMs)}, the longest time between two backups of backup.schedule`,
+    );
   }
 };
+
+const drill: Check<'drill'> = ({ schedule, rto, timeout, host }, report) => {
+  gapsOf('drill', schedule, report);
+  if (durationMs(timeout) < durationMs(rto)) {
+    report(['drill', 'timeout'], timeout, `at least drill.rto, which is ${rto}`);
+  }
+  if (host?.startsWith('*.') === true) {
+    report(['drill', 'host'], JSON.stringify(host), 'one host name, without *');
+  }
+};
+
+/** A schedule that is rarer than what may be lost cannot keep that objective. */
+function recoveryPointObjective(sections: Record<string, unknown>, report: Report): void {
+  const backups = siteSections.backup.safeParse(sections.backup);
+  const drills = siteSections.drill.safeParse(sections.drill);
+  if (!backups.success || !drills.success) return;
+  const gaps = gapsOf('backup', backups.data.schedule, () => undefined);
+  const { rpo } = drills.data;
+  if (gaps !== null && gaps.longestMs > durationMs(rpo)) {
+    report(
+      ['drill', 'rpo'],
+      rpo,
+      `at least ${describeDuration(gaps.longestMs)}, the longest time between two backups of backup.schedule`,
+    );
+  }
+}
 
 const checks: { [Name in SectionName]?: Check<Name> } = {
   hosts,
@@ -133,6 +219,7 @@ const checks: { [Name in SectionName]?: Check<Name> } = {
   approvals,
   slo,
   backup,
+  drill,
 };
 
 function runCheck<Name extends SectionName>(name: Name, raw: unknown, report: Report): void {
@@ -190,5 +277,6 @@ export function crossChecks(raw: unknown, expectedName: string): IssueDraft[] {
   for (const section of Object.keys(checks) as SectionName[]) {
     runCheck(section, sections[section], report);
   }
+  recoveryPointObjective(sections, report);
   return issues;
 }

@@ -31,6 +31,15 @@ export async function parseSite(yamlText: string, options: ParseSiteOptions): Pr
     ...crossChecks(raw, siteNameOf(options.fileName)),
   ];
   const names = await hostNames(raw, options, drafts);
+  const drillHost = valueAt(raw, ['drill', 'host']);
+  if (typeof drillHost === 'string' && names.some((name) => covers(name, drillHost))) {
+    drafts.push({
+      path: ['drill', 'host'],
+      found: `${JSON.stringify(drillHost)}, a host name of the site itself`,
+      allowed: 'a host name that no visitor uses',
+      hint: null,
+    });
+  }
   if (!checked.success || drafts.length > 0) {
     const issues = drafts.map((draft) => {
       const { found, allowed, hint } = draft;
@@ -46,6 +55,12 @@ export async function parseSite(yamlText: string, options: ParseSiteOptions): Pr
 /** `sites/acme.yaml` → `acme` */
 export function siteNameOf(fileName: string): string {
   return (fileName.split(/[/\\]/).at(-1) ?? '').replace(/\.ya?ml$/, '');
+}
+
+/** Whether a host name of a site, which may begin with `*.`, means another host name too. */
+function covers(name: string, other: string): boolean {
+  if (!name.startsWith('*.')) return name === other;
+  return other.slice(other.indexOf('.')) === name.slice(1);
 }
 
 function inFileOrder(issues: SiteIssue[]): SiteIssue[] {

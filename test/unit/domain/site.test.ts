@@ -91,6 +91,10 @@ describe('a good site file', () => {
   });
 });
 
+const EVERY_30 = '"0,30 5 * * 1", which is every 30 minutes';
+const NO_YEAR = '"0 0 30 2 *", a day that no year has';
+const BOTH_DAYS = '"0 5 1 * 1" with both a day of the month and a day of the week';
+
 describe('one wrong field', () => {
   const digitalocean = {
     provider: 'digitalocean',
@@ -176,7 +180,44 @@ describe('one wrong field', () => {
       'greater than 0 less than 100',
     ],
     ['backup.timeZone', 'Mars/Base', 'backup.timeZone', '"Mars/Base"', 'an IANA time zone'],
+    ['backup.timeZone', 'europe/berlin', 'backup.timeZone', '"europe/berlin"', 'an IANA time zone'],
+    ['backup.timeZone', '+01:00', 'backup.timeZone', '"+01:00"', 'an IANA time zone'],
     ['backup.schedule', 'daily', 'backup.schedule', '"daily"', 'a cron expression'],
+    [
+      'backup.schedule',
+      '0 25 * * *',
+      'backup.schedule',
+      '"0 25 * * *" with the hour "25", which is not from 0 to 23',
+      'five fields as cron has them',
+    ],
+    [
+      'backup.schedule',
+      '*/5 * * * *',
+      'backup.schedule',
+      '"*/5 * * * *", which is every 5 minutes',
+      'at least 15 minutes between two',
+    ],
+    ['backup.maxAge', 'P1D', 'backup.maxAge', 'P1D', 'longer than 1 day'],
+    [
+      'backup.repository',
+      'rest:https://backup:hunter2@backup.test/acme',
+      'backup.repository',
+      'an address with a user or password in it (not shown)',
+      'an address without',
+    ],
+    ['drill.schedule', '0,30 5 * * 1', 'drill.schedule', EVERY_30, 'at least 1 hour between two'],
+    ['drill.schedule', '0 0 30 2 *', 'drill.schedule', NO_YEAR, 'a day that there is'],
+    ['drill.schedule', '0 5 1 * 1', 'drill.schedule', BOTH_DAYS, 'five fields as cron has them'],
+    ['drill.timeout', 'PT1M', 'drill.timeout', 'PT1M', 'at least drill.rto, which is PT5M'],
+    ['drill.rpo', 'PT12H', 'drill.rpo', 'PT12H', 'at least 1 day, the longest time between'],
+    ['drill.host', '*.drill.test', 'drill.host', '"*.drill.test"', 'without *'],
+    [
+      'drill.host',
+      'acme.presslift.test',
+      'drill.host',
+      '"acme.presslift.test", a host name of the site itself',
+      'a host name that no visitor uses',
+    ],
     ['media.deleteLocal', 'yes', 'media.deleteLocal', '"yes"', 'true or false'],
     ['load.paths', ['shop'], 'load.paths[0]', '"shop"', 'an absolute path'],
   ])('%s: %j', async (path, value, at, found, allowed) => {
@@ -207,6 +248,36 @@ describe('one wrong field', () => {
     const issues = await issuesOf(withField('database', database));
     expect(issues.map(({ path }) => path)).toEqual(['database.ca']);
   });
+
+  test('a repository without its password', async () => {
+    const backup = { repository: 's3:https://s3.test/backups', password: undefined };
+    const issues = await issuesOf(withField('backup', backup));
+    expect(issues.map(({ path, found }) => [path, found])).toEqual([
+      ['backup.password', 'nothing'],
+    ]);
+  });
+
+  test('weekly backups under objectives for daily ones', async () => {
+    const issues = await issuesOf(withField('backup.schedule', '0 3 * * 7'));
+    expect(issues.map(({ path, allowed }) => [path, allowed.split(',')[0]])).toEqual([
+      ['backup.maxAge', 'longer than 7 days'],
+      ['drill.rpo', 'at least 7 days'],
+    ]);
+  });
+
+  test('a drill on a host that a wildcard of the site covers', async () => {
+    const site = withField('hosts.names', ['acme.test', '*.acme.test']);
+    const drill = (host: string) => issuesOf({ ...site, drill: { ...site.drill, host } });
+    expect((await drill('copy.acme.test')).map(({ path }) => path)).toEqual(['drill.host']);
+    expect(await drill('copy.drill.acme.test')).toEqual([]);
+  });
+
+  test.each(['Asia/Kolkata', 'America/Argentina/Ushuaia', 'EST5EDT', 'UTC'])(
+    '%s is a time zone',
+    async (timeZone) => {
+      expect(await issuesOf(withField('backup.timeZone', timeZone))).toEqual([]);
+    },
+  );
 
   test('two persons asked for where there is one', async () => {
     const approvals = { approvers: ['alice'] };
