@@ -41,3 +41,16 @@ export async function pause(ms: number): Promise<void> {
     throw error;
   }
 }
+
+/**
+ * Whether somebody wants the activity to end, and with it what it has made outside. A worker that stops, or an attempt that
+ * took too long, is none of that: the next attempt goes on with what it finds.
+ */
+export function cancellationRequested(): boolean {
+  return asyncLocalStorage.getStore()?.cancellationDetails?.cancelRequested === true;
+}
+
+/** Runs clean-up that a cancelled activity still has to do: nothing in it notices the cancellation. */
+export function withoutCancellation<T>(cleanUp: () => Promise<T>): Promise<T> {
+  return asyncLocalStorage.exit(cleanUp);
+}

@@ -1,5 +1,4 @@
 import type { V1Job } from '@kubernetes/client-node';
-import { heartbeat } from '../activity-context.ts';
 import { apply, read, remove } from './apply.ts';
 import type { KubernetesClients } from './clients.ts';
 import { calling, failure, isNotFound } from './errors.ts';
@@ -34,29 +33,61 @@ export async function runJob(
 ): Promise<JobOutcome> {
   const { name, namespace } = nameOf(job);
   const earlier = await readJob(clients, namespace, name);
-  if (earlier !== null && (condition(earlier, 'Failed') || earlier.metadata?.deletionTimestamp)) {
-    await removeJob(clients, namespace, name);
-  }
-  if (earlier === null || condition(earlier, 'Failed')) await apply(clients, job);
-  const ended = await waitUntil<V1Job>({
-    what: `Job ${namespace}/${name} has ended`,
-    timeoutMs: options.timeoutMs,
-    check: async () => {
-      const now = await readJob(clients, namespace, name);
-      if (now === null)
-        throw failure('JobFailed', `Job ${namespace}/${name} was deleted by somebody`);
-      if (condition(now, 'Complete') || condition(now, 'Failed')) return { done: now };
-      return { missing: await describePod(clients, namespace, name) };
-    },
-  });
-  const outcome = await outcomeOf(clients, namespace, name);
-  if (condition(ended, 'Failed')) {
+  const ending = earlier !== null && (hasFailed(earlier) || isBeingDeleted(earlier));
+  if (ending) await removeJob(clients, namespace, name);
+  if (earlier === null || ending) await apply(clients, job);
+  const { failed, outcome } = await awaitJob(clients, namespace, name, options);
+  if (failed !== null) {
     const tail = outcome.log.trim().split('\n').slice(-8).join('\n');
     if (!options.keepFailed) await removeJob(clients, namespace, name);
     throw failure('JobFailed', `Job ${namespace}/${name} failed: ${outcome.message || tail}`);
   }
   await removeJob(clients, namespace, name);
   return outcome;
+}
+
+export interface AwaitJobOptions {
+  timeoutMs: number;
+  /** Called about every two seconds while the Job's pod runs; what it throws ends the wait. */
+  onPoll?: (pod: string) => Promise<void>;
+}
+
+/**
+ * Waits until a Job has ended. `failed` is the reason that its condition gives, null when it has succeeded. The Job stays.
+ *
+ * @throws Unavailable when it has no end within `timeoutMs`, or somebody deleted it.
+ */
+export async function awaitJob(
+  clients: KubernetesClients,
+  namespace: string,
+  name: string,
+  options: AwaitJobOptions,
+): Promise<{ failed: string | null; outcome: JobOutcome }> {
+  let polledAt = Date.now();
+  // What an answer says at the wrong moment is tried again by waitUntil; a deletion is final.
+  let deleted = false;
+  const ended = await waitUntil<V1Job | null>({
+    what: `Job ${namespace}/${name} has ended`,
+    timeoutMs: options.timeoutMs,
+    intervalMs: 500,
+    check: async () => {
+      const now = await readJob(clients, namespace, name);
+      deleted = now === null;
+      if (now === null) return { done: null };
+      if (condition(now, 'Complete') || hasFailed(now)) return { done: now };
+      const { pod, state } = await describePod(clients, namespace, name);
+      if (pod !== null && state === 'running' && Date.now() - polledAt >= 2_000) {
+        polledAt = Date.now();
+        await options.onPoll?.(pod);
+      }
+      return { missing: pod === null ? state : `pod ${pod} is ${state}` };
+    },
+  });
+  if (ended === null || deleted) {
+    throw failure('Unavailable', `Job ${namespace}/${name} was deleted by somebody`);
+  }
+  const failed = hasFailed(ended) ? (failedReason(ended) ?? 'Failed') : null;
+  return { failed, outcome: await outcomeOf(clients, namespace, name) };
 }
 
 /** Removes a Job and waits until it and its pods are gone; one that is not there is no error. */
@@ -90,6 +121,19 @@ async function readJob(clients: KubernetesClients, namespace: string, name: stri
   return read<V1Job>(clients, { apiVersion: 'batch/v1', kind: 'Job', namespace, name });
 }
 
+/** Whether a Job has ended without success. */
+export function hasFailed(job: V1Job): boolean {
+  return condition(job, 'Failed');
+}
+
+function failedReason(job: V1Job): string | undefined {
+  return job.status?.conditions?.find(({ type }) => type === 'Failed')?.reason;
+}
+
+export function isBeingDeleted(job: V1Job): boolean {
+  return job.metadata?.deletionTimestamp !== undefined;
+}
+
 function condition(job: V1Job, type: string): boolean {
   return job.status?.conditions?.some((one) => one.type === type && one.status === 'True') ?? false;
 }
@@ -101,14 +145,20 @@ async function podsOf(clients: KubernetesClients, namespace: string, name: strin
   return list.items;
 }
 
-async function describePod(clients: KubernetesClients, namespace: string, name: string) {
+async function describePod(
+  clients: KubernetesClients,
+  namespace: string,
+  name: string,
+): Promise<{ pod: string | null; state: string }> {
   const pods = await podsOf(clients, namespace, name);
   const pod = pods.at(-1);
-  if (pod === undefined) return 'its pod is not created yet';
+  if (pod?.metadata?.name === undefined) {
+    return { pod: null, state: 'its pod is not created yet' };
+  }
   const status = pod.status?.containerStatuses?.[0]?.state;
-  const state = status?.waiting?.reason ?? (status?.running ? 'running' : pod.status?.phase);
-  heartbeat({ job: name, pod: pod.metadata?.name, state });
-  return `pod ${pod.metadata?.name} is ${state ?? 'pending'}`;
+  const state =
+    status?.waiting?.reason ?? (status?.running ? 'running' : (pod.status?.phase ?? 'pending'));
+  return { pod: pod.metadata.name, state };
 }
 
 async function outcomeOf(
@@ -150,5 +200,20 @@ export async function readLog(
   } catch (error) {
     if (isNotFound(error) || (error as { type?: string }).type === 'NotFound') return '';
     throw error;
+  }
+}
+
+/** The newest lines of a running pod's log; empty when it cannot be read now. */
+export async function lastLogLines(
+  clients: KubernetesClients,
+  namespace: string,
+  pod: string,
+  lines: number,
+): Promise<string> {
+  try {
+    return await clients.core.readNamespacedPodLog({ namespace, name: pod, tailLines: lines });
+  } catch {
+    // Progress is for people: its absence must not end what it tells about.
+    return '';
   }
 }
