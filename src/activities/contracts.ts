@@ -151,10 +151,15 @@ export interface VisitorActivities {
 }
 
 export interface RecoveryActivities {
-  /** Takes (or finds, on a retry) the recovery point `id`. */
+  /**
+   * Keeps (or finds, on a retry) the objects of the recovery point `id` in a Secret of the site's namespace, and with
+   * phase 1's plan a snapshot of the document root.
+   *
+   * @param plan null where files and database are copied besides, so that neither is snapshot here nor called missing.
+   */
   takeRecoveryPoint(
-    input: SiteInput & { id: string; operationId: string; plan: Plan },
-  ): Promise<RecoveryPointRef>;
+    input: SiteInput & { id: string; operationId: string; plan: Plan | null },
+  ): Promise<RecoveryPointRef & { objectsSecret: string }>;
 }
 
 /** What the steps of a backup share. */

@@ -85,6 +85,11 @@ export const failures = {
     retryable: false,
     advice: 'The copy is not whole and was not recorded; mend the cause and take it again.',
   },
+  RepositoryDamaged: {
+    retryable: false,
+    advice:
+      'Look at the repository with `restic check --read-data`; rely on no recovery point before a drill has passed.',
+  },
   RestoreDiffers: {
     retryable: false,
     advice:

@@ -42,6 +42,8 @@ export interface GateStatus {
   state: GateState;
   /** What is asked, as one sentence. */
   question: string;
+  /** Markdown: what stands behind the question. */
+  body?: string;
   digest: string;
   quorum: number;
   approvers: string[];

@@ -13,6 +13,7 @@ export const workflowIds = {
   backup: (site: string, time: string) => `${site}/backup/${time}`,
   drill: (site: string, time: string) => `${site}/drill/${time}`,
   rollback: (site: string, time: string) => `${site}/rollback/${time}`,
+  recoveryPoints: (site: string, time: string) => `${site}/recovery-points/${time}`,
   backupWatch: (site: string) => `${site}/backup-watch`,
   siteLock: (site: string) => `${site}/lock`,
 } as const;

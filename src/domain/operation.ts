@@ -6,8 +6,12 @@ import type { Drift, Finding } from './plan.ts';
 /** Operations that are a phase of the roadmap. */
 export type PhaseOperation = 'prerequisites' | 'hybridStorage';
 
-/** Workflow types that work on one site; all but `restoreDrill` under its lock. */
-export type OperationType = PhaseOperation | 'backup' | 'restoreDrill' | 'rollback';
+/**
+ * Workflow types that work on one site; all under its lock but `restoreDrill`, and `recoveryPoints` where it removes
+ * nothing.
+ */
+export type OperationType =
+  PhaseOperation | 'backup' | 'restoreDrill' | 'rollback' | 'recoveryPoints';
 
 /**
  * What every operation takes; `{"site":"acme"}` is enough.
@@ -168,11 +172,11 @@ export interface RoadmapStatus extends OperationStatus {
   children: RoadmapChild[];
 }
 
-/** What an operation returns when it ends. */
+/** What an operation returns when it ends. One that failed has it in the details of its failure. */
 export interface OperationReport {
   site: string;
   operation: string;
-  outcome: 'done' | 'planned' | 'rejected' | 'expired' | 'undone' | 'aborted';
+  outcome: 'done' | 'planned' | 'rejected' | 'expired' | 'undone' | 'aborted' | 'failed';
   /** True when nothing had to be changed. */
   alreadyThere: boolean;
   planDigest: string | null;

@@ -10,10 +10,12 @@ import { oldVolumeOf } from '../../domain/kubernetes/layout.ts';
 import { plain } from '../../domain/kubernetes/plain.ts';
 import { TRACK_LABEL } from '../../domain/kubernetes/names.ts';
 import type { RecoveryPointRef } from '../../domain/operation.ts';
+import type { Plan } from '../../domain/plan.ts';
 import type { Site } from '../../domain/site/schema.ts';
 import type { RecoveryActivities } from '../contracts.ts';
 import { apply, mergePatch, read } from '../kubernetes/apply.ts';
 import type { KubernetesClients } from '../kubernetes/clients.ts';
+import { failureTypeOf } from '../failure.ts';
 import { failure } from '../kubernetes/errors.ts';
 import { waitUntil } from '../kubernetes/wait.ts';
 import {
@@ -57,12 +59,12 @@ export function createRecoveryActivities(deps: RecoveryDeps): RecoveryActivities
       let content = await readRecovery(k, site, id);
       if (content === null) {
         // Files move in phase 1 alone; other operations need the objects only.
-        content = await gather(deps, k, site, id, plan.operation === 'hybridStorage');
+        content = await gather(deps, k, site, id, plan);
         await apply(k, secretOf(site, id, operationId, content));
       }
       await noteNewest(k, site, operationId, id);
       if (content.snapshot !== null) await awaitSnapshot(k, site, content.snapshot);
-      return refOf(site, id, content);
+      return { ...refOf(site, id, content), objectsSecret: recoverySecretName(id) };
     },
   };
 }
@@ -72,14 +74,16 @@ async function gather(
   k: KubernetesClients,
   site: Site,
   id: string,
-  withSnapshot: boolean,
+  plan: Plan | null,
 ): Promise<RecoveryContent> {
+  const withSnapshot = plan?.operation === 'hybridStorage';
   const names = hybridNames(site);
   const deployment = await readDeployment(k, site);
   const service = await readService(k, site);
   const template = deployment?.spec?.template;
   const labels = template?.metadata?.labels ?? {};
-  const missing = ['the database', 'files of plugins and themes on the shared volume'];
+  const missing =
+    plan === null ? [] : ['the database', 'files of plugins and themes on the shared volume'];
 
   const old = template ? oldVolumeOf(template, site.wordpress.documentRoot) : null;
   const claim = old === null ? null : await readClaim(k, site, old.claim);
@@ -99,7 +103,7 @@ async function gather(
     deployment === null ? null : selectorOf(deployment),
     service?.spec?.selector?.[TRACK_LABEL] !== undefined,
   );
-  if (wordpress === null) missing.push('the list of active plugins (no pod answers)');
+  if (wordpress === null) missing.push('the list of active plugins (WordPress answers in no pod)');
   const session = await deps.openSession(site);
   if (session === null) missing.push("an administrator's login (it failed)");
   return {
@@ -131,8 +135,14 @@ async function lookInside(
   if (selector === null) return null;
   const pod = servingPod(await listPods(k, site, selector), served);
   if (pod === null) return null;
-  const { activePlugins, plugins } = await deps.agent.facts(site, pod.name);
-  return { activePlugins, plugins: plugins.map(({ file, version }) => ({ file, version })) };
+  try {
+    const { activePlugins, plugins } = await deps.agent.facts(site, pod.name);
+    return { activePlugins, plugins: plugins.map(({ file, version }) => ({ file, version })) };
+  } catch (error) {
+    // A site that is broken already needs its recovery point before it is mended all the same.
+    if (failureTypeOf(error) !== 'AgentFailed') throw error;
+    return null;
+  }
 }
 
 /** Without what the server adds and what no undo may write back. */

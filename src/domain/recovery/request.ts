@@ -1,16 +1,40 @@
-import type { OperationInput } from '../operation.ts';
-import type { RecoveryPointReason, RollbackLayer } from './point.ts';
+import type { OperationInput, OperationReport } from '../operation.ts';
+import type { BackupState } from '../search-attributes.ts';
+import type { DrillReport, RecoveryPointReason, RollbackLayer, Sentinel } from './point.ts';
 
 /** What `backup` takes; `{"site":"acme"}` is enough. */
-export interface BackupInput extends OperationInput {
+export interface BackupInput extends Pick<OperationInput, 'site' | 'requestedBy'> {
   /** Default `manual`; the schedule says `scheduled`. */
   reason?: RecoveryPointReason;
 }
 
 /** What `restoreDrill` takes; `{"site":"acme"}` is enough: it takes a fresh backup and restores that. */
-export interface RestoreDrillInput extends OperationInput {
+export interface RestoreDrillInput extends Pick<OperationInput, 'site' | 'requestedBy'> {
   /** Restore this point instead of a fresh one; its own sentinel is demanded then. */
   point?: string;
+}
+
+/** What `backup` returns. */
+export interface BackupReport extends OperationReport {
+  /** What was written into the site just before it was copied; a drill demands it back. */
+  sentinel: Sentinel | null;
+}
+
+/** What `restoreDrill` returns when it passed, and `details[0].report` of the failure of one that did not. */
+export interface RestoreDrillReport extends OperationReport {
+  /** The signed report, or null where it could not be stored. */
+  drill: DrillReport | null;
+  /** Keys of the stored documents. */
+  keys: string[];
+}
+
+/** What one run of `backupWatch` returns; its Schedule hands it to the next run, which so knows what people were told. */
+export interface BackupWatchReport {
+  state: BackupState;
+  newest: string | null;
+  ageSeconds: number | null;
+  /** Whether people have been told of this state; false where no channel took the message. */
+  told: boolean;
 }
 
 /** What `rollback` takes. */
