@@ -1,0 +1,134 @@
+/**
+ * A scheduled backup fires and restic alone restores it; a drill passes on good data and leaves nothing; two operations at once
+ * wait for each other, and a dead holder of the lock is freed.
+ */
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { OperationReport } from '../../src/domain/operation.ts';
+import type { DrillReport, RecoveryPointSummary } from '../../src/domain/recovery/point.ts';
+import { startWithTemporal, status, untilClosed, untilState } from './support/operations.ts';
+import {
+  eventually,
+  extensionHashes,
+  presslift,
+  readyPods,
+  startWorker,
+  temporal,
+  type WorkerProcess,
+} from './support/platform.ts';
+import {
+  closeWorkbench,
+  ensurePhaseOne,
+  leftovers,
+  lines,
+  onWorkbench,
+  openWorkbench,
+  sql,
+} from './support/recovery.ts';
+
+let worker: WorkerProcess;
+
+beforeAll(async () => {
+  worker = await startWorker();
+  await ensurePhaseOne();
+  await openWorkbench();
+});
+
+afterAll(async () => {
+  await presslift(['schedules', 'acme', 'delete']);
+  await sql('DROP DATABASE IF EXISTS e2e_restored', 'defaultdb').catch(() => undefined);
+  await closeWorkbench();
+  await worker.stop();
+});
+
+async function json<T>(args: string[], timeoutMs = 300_000): Promise<T> {
+  const { stdout, stderr, status: code } = await presslift([...args, '--json'], { timeoutMs });
+  if (code !== 0)
+    throw new Error(`presslift ${args.join(' ')} ended with ${code}: ${stderr || stdout}`);
+  return JSON.parse(stdout) as T;
+}
+
+const points = () => json<RecoveryPointSummary[]>(['recovery-points', 'acme', 'list']);
+
+test('the nightly schedule fires, and restic alone restores what it took', async () => {
+  await json(['schedules', 'acme', 'apply']);
+  const before = (await points()).map(({ id }) => id);
+  await temporal(['schedule', 'trigger', '--schedule-id', 'acme/backup']);
+  const point = await eventually(
+    'a new recovery point',
+    async () => (await points()).find(({ id }) => !before.includes(id)),
+    { timeoutMs: 240_000, everyMs: 3_000 },
+  );
+  expect(point).toMatchObject({ reason: 'scheduled', error: null });
+  expect(point.missing).toEqual([]);
+
+  // From here on without Presslift.
+  const snapshots = JSON.parse(
+    await onWorkbench('restic snapshots --no-lock --json --tag "point:$1"', point.id),
+  ) as { id: string; tags: string[] }[];
+  const snapshot = (kind: string) => {
+    const found = snapshots.find(({ tags }) => tags.includes(`kind:${kind}`));
+    if (found === undefined) throw new Error(`no ${kind} snapshot of ${point.id}`);
+    return found.id;
+  };
+  await onWorkbench('restic restore --quiet "$1" --target /work/restored', snapshot('files'));
+  const restored = await onWorkbench(
+    'cd /work/restored/presslift/volumes/wp-content; find plugins themes -type f -exec sha256sum {} +',
+  );
+  const [pod] = await readyPods();
+  const serving = await extensionHashes(pod?.metadata.name ?? '');
+  const root = /\/var\/www\/html\/wp-content\//;
+  expect(lines(restored).sort()).toEqual(serving.map((line) => line.replace(root, '')).sort());
+
+  await sql('CREATE DATABASE e2e_restored', 'defaultdb');
+  await onWorkbench(
+    'restic dump "$1" database.sql | mariadb --defaults-extra-file=/keys/client.cnf e2e_restored',
+    snapshot('database'),
+  );
+  const tables = (schema: string) =>
+    sql(
+      `SELECT table_name FROM information_schema.tables WHERE table_schema = '${schema}' ORDER BY 1`,
+    );
+  expect(await tables('e2e_restored')).toBe(await tables('wordpress'));
+  const count = (schema: string) => sql('SELECT COUNT(*), MAX(ID) FROM wp_posts', schema);
+  expect(await count('e2e_restored')).toBe(await count('wordpress'));
+  expect(Number((await count('e2e_restored')).split('\t')[0])).toBeGreaterThan(200);
+});
+
+test('a drill passes on good data within its time and leaves nothing behind', async () => {
+  const report = await json<DrillReport>(['drill', 'acme', '--wait', '--as', 'alice']);
+  expect(report.criteria.filter(({ pass }) => !pass)).toEqual([]);
+  expect(report.pass).toBe(true);
+  expect(report.criteria.length).toBeGreaterThan(15);
+  expect(report.rtoMs).toBeGreaterThan(1_000);
+  console.log(
+    `drill: RTO ${report.rtoMs} ms, RPO ${report.rpoMs} ms, ${report.stages.map(({ id, ms }) => `${id} ${ms}`).join(', ')}`,
+  );
+  const whole = Date.parse(report.endedAt) - Date.parse(report.startedAt);
+  expect(whole).toBeLessThan(90_000);
+  expect(await leftovers()).toEqual([]);
+  const [newest] = await points();
+  expect(newest?.state.proved).toMatchObject({ rtoMs: report.rtoMs });
+});
+
+test('the second operation waits at the lock and says for whom; a dead holder is freed', async () => {
+  const [first, second] = ['acme/backup/e2e-first', 'acme/backup/e2e-second'] as const;
+  await startWithTemporal('backup', first, { site: 'acme' });
+  await eventually('the first holds the lock', async () =>
+    (await status(first)).steps.some(({ id, state }) => id === 'lock' && state === 'done')
+      ? true
+      : undefined,
+  );
+  await startWithTemporal('backup', second, { site: 'acme' });
+  const waiting = await untilState(second, 'waiting-for-lock');
+  expect(
+    (await eventually('for whom', async () => (await status(second)).waitingFor ?? undefined))
+      .workflowId,
+  ).toBe(first);
+  expect(waiting.site).toBe('acme');
+  // Terminated: it cannot give the lock back.
+  await temporal(['workflow', 'terminate', '--workflow-id', first, '--reason', 'dead holder']);
+  expect(await untilClosed(second)).toBe('COMPLETED');
+  const report = (await json<{ report: OperationReport }>(['status', second])) as unknown;
+  expect(report).toBeTruthy();
+  expect(await leftovers()).toEqual([]);
+});

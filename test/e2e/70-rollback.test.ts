@@ -1,0 +1,224 @@
+/**
+ * Real damage to a site at phase 1, and the way back from the newest recovery point, layer by layer. Visitors are counted
+ * throughout: where a layer can go back without them noticing, none of their requests may fail.
+ */
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { createHash } from 'node:crypto';
+import { sandboxCredentials } from '../../deploy/sandbox/credentials.ts';
+import { endpoints } from '../../deploy/sandbox/settings.ts';
+import type { OperationReport } from '../../src/domain/operation.ts';
+import {
+  approve,
+  openGateDigest,
+  resultOf,
+  startWithTemporal,
+  untilClosed,
+} from './support/operations.ts';
+import {
+  eventually,
+  extensionHashes,
+  inPod,
+  kubectl,
+  presslift,
+  readyPods,
+  startWorker,
+  wpContent,
+  type WorkerProcess,
+} from './support/platform.ts';
+import {
+  closeWorkbench,
+  ensurePhaseOne,
+  leftovers,
+  openWorkbench,
+  sql,
+  untilSiteAnswers,
+} from './support/recovery.ts';
+import { startVisitors } from './support/visitors.ts';
+
+let worker: WorkerProcess;
+let point = '';
+let extensions: string[] = [];
+let podName = '';
+
+beforeAll(async () => {
+  worker = await startWorker();
+  await ensurePhaseOne();
+  await openWorkbench();
+  const { stdout, stderr, status } = await presslift(
+    ['backup', 'acme', '--wait', '--as', 'alice', '--json'],
+    { timeoutMs: 300_000 },
+  );
+  if (status !== 0) throw new Error(`backup ended with ${status}: ${stderr || stdout}`);
+  point = (JSON.parse(stdout) as OperationReport).recoveryPoint?.id ?? '';
+});
+
+beforeEach(async () => {
+  podName = (await readyPods())[0]?.metadata.name ?? '';
+  extensions = await extensionHashes(podName);
+});
+
+afterAll(async () => {
+  await closeWorkbench();
+  await worker.stop();
+});
+
+/** Rolls back by the `temporal` CLI alone and returns the report with how long it took. */
+async function rollBack(
+  name: string,
+  input: object,
+): Promise<{ report: OperationReport; seconds: number }> {
+  const id = `acme/rollback/e2e-${name}`;
+  await startWithTemporal('rollback', id, { site: 'acme', ...input });
+  const digest = await openGateDigest(id);
+  const began = Date.now();
+  await approve(id, digest);
+  expect(await untilClosed(id)).toBe('COMPLETED');
+  const seconds = (Date.now() - began) / 1_000;
+  const report = await resultOf<OperationReport>(id);
+  expect(report.outcome).toBe('done');
+  expect(report.criteria.filter(({ pass }) => !pass)).toEqual([]);
+  console.log(`rollback of ${name}: ${seconds.toFixed(1)} s after the approval`);
+  return { report, seconds };
+}
+
+test('a deleted plugin tree comes back, and no visitor notices', async () => {
+  // A plugin that pages do not need, or visitors would have met the damage already.
+  await inPod(podName, ['rm', '-r', `${wpContent}/plugins/akismet`]);
+  const visitors = await startVisitors({ name: 'rollback-plugins', perSecond: 10, seconds: 300 });
+  await rollBack('deleted-tree', { point, layers: ['plugins-themes'] });
+  const seen = await visitors.finish();
+  expect(seen.requests).toBeGreaterThan(50);
+  expect(seen.failed).toBe(0);
+  for (const pod of await readyPods()) {
+    expect(await extensionHashes(pod.metadata.name)).toEqual(extensions);
+  }
+});
+
+test('a plugin that breaks every page is put back; the downtime is measured', async () => {
+  const file = `${wpContent}/plugins/acme-catalog/acme-catalog.php`;
+  const broken = Date.now();
+  for (const pod of await readyPods()) {
+    await inPod(pod.metadata.name, [
+      'sh',
+      '-c',
+      `echo 'throw new Error("broken by an update");' >> ${file}`,
+    ]);
+    break;
+  }
+  await kubectl(['rollout', 'restart', 'deployment/wordpress', '-n', 'acme']);
+  await rollBack('broken-plugin', { point, layers: ['plugins-themes'] });
+  await untilSiteAnswers();
+  console.log(
+    `broken plugin: at most ${Math.round((Date.now() - broken) / 1_000)} s from the damage to a good front page`,
+  );
+  for (const pod of await readyPods()) {
+    expect(await extensionHashes(pod.metadata.name)).toEqual(extensions);
+  }
+});
+
+test('a bad image is rolled back, and no visitor notices', async () => {
+  const visitors = await startVisitors({ name: 'rollback-app', perSecond: 10, seconds: 300 });
+  await kubectl([
+    'patch',
+    'deployment',
+    'wordpress',
+    '-n',
+    'acme',
+    '--type',
+    'json',
+    '-p',
+    JSON.stringify([
+      {
+        op: 'replace',
+        path: '/spec/template/spec/containers/0/image',
+        value: 'localhost:5000/presslift/wordpress:never-built',
+      },
+    ]),
+  ]);
+  await eventually('a pod that cannot pull its image', async () => {
+    const pods = await kubectl(['get', 'pods', '-n', 'acme']);
+    return /ImagePull|ErrImage/.test(pods) ? true : undefined;
+  });
+  const { seconds } = await rollBack('bad-image', { point, layers: ['app'] });
+  const seen = await visitors.finish();
+  expect(seen.failed).toBe(0);
+  expect(await kubectl(['get', 'pods', '-n', 'acme'])).not.toMatch(/ImagePull|ErrImage/);
+  expect(seconds).toBeLessThan(90);
+});
+
+test('a dropped table comes back, what came since is counted, and the rollback can be rolled back', async () => {
+  const before = await sql('SELECT COUNT(*) FROM wp_comments');
+  await sql(
+    "INSERT INTO wp_comments (comment_post_ID, comment_author, comment_content, comment_date, comment_date_gmt, comment_approved, comment_author_email, comment_author_url, comment_author_IP, comment_agent, comment_type) VALUES (1, 'late', 'after the point', NOW(), UTC_TIMESTAMP(), '1', '', '', '', '', 'comment')",
+  );
+  await sql('DROP TABLE wp_term_relationships');
+  const damaged = Date.now();
+  const { report } = await rollBack('dropped-table', { point, layers: ['database'] });
+  console.log(
+    `dropped table: ${Math.round((Date.now() - damaged) / 1_000)} s from the damage to the end of the rollback, approval included`,
+  );
+  expect(await sql('SELECT COUNT(*) FROM wp_comments')).toBe(before);
+  expect(Number(await sql('SELECT COUNT(*) FROM wp_term_relationships'))).toBeGreaterThan(0);
+  const lost = report.findings.find(({ id }) => id === 'losses-since-point');
+  expect(JSON.stringify(lost?.evidence)).toMatch(/"comments":1/);
+  await untilSiteAnswers();
+
+  // Back to just before: its own recovery point holds the late comment and lacks the table.
+  const taken = report.recoveryPoint?.id;
+  const again = await rollBack('back-again', { point: taken, layers: ['database'] });
+  expect(again.report.planDigest).not.toBe(report.planDigest);
+  expect(await sql("SELECT COUNT(*) FROM wp_comments WHERE comment_author = 'late'")).toBe('1\n');
+  await rollBack('and-forth', { point, layers: ['database'] });
+  expect(await sql('SELECT COUNT(*) FROM wp_comments')).toBe(before);
+});
+
+test('a wrong cache rule is taken back and the cache purged', async () => {
+  const { cloudflareToken } = await sandboxCredentials();
+  const zone = '023e105f4ecef8ad9ca31a8372d0c353';
+  const url = `${endpoints.cloudflare}/client/v4/zones/${zone}/rulesets/phases/http_request_cache_settings/entrypoint`;
+  const call = async (method: string, body?: object) => {
+    const response = await fetch(url, {
+      method,
+      headers: { authorization: `Bearer ${cloudflareToken}`, 'content-type': 'application/json' },
+      ...(body && { body: JSON.stringify(body) }),
+    });
+    const { result } = (await response.json()) as { result: { version: string; rules: unknown[] } };
+    return result;
+  };
+  const digest = (rules: unknown[]) =>
+    createHash('sha256')
+      .update(
+        JSON.stringify(
+          rules.map((rule) => ({
+            ...(rule as object),
+            version: undefined,
+            last_updated: undefined,
+            id: undefined,
+          })),
+        ),
+      )
+      .digest('hex');
+  const good = await call('GET');
+  const wrong = await call('PUT', {
+    rules: [
+      {
+        action: 'set_cache_settings',
+        expression: 'true',
+        action_parameters: { cache: true },
+        description: 'caches logins',
+      },
+    ],
+  });
+  expect(digest(wrong.rules)).not.toBe(digest(good.rules));
+  await rollBack('cache-rule', { point, layers: ['cdn'] });
+  const back = await call('GET');
+  expect(digest(back.rules)).toBe(digest(good.rules));
+  expect(Number(back.version)).toBeGreaterThan(Number(wrong.version));
+});
+
+test('what rollbacks kept is deleted when told, and not before', async () => {
+  expect(await sql('SHOW DATABASES', 'defaultdb')).toContain('presslift_kept_');
+  await rollBack('release', { release: true });
+  expect(await sql('SHOW DATABASES', 'defaultdb')).not.toContain('presslift_kept_');
+  expect(await leftovers()).toEqual([]);
+});

@@ -1,0 +1,197 @@
+/** What tests of backups, drills and rollbacks share: a site at phase 1, and restic without Presslift. */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { resetAcme } from '../../../deploy/sandbox/acme/reset.ts';
+import { imageReference } from '../../../deploy/sandbox/build/image-catalogue.ts';
+import { sandboxCredentials } from '../../../deploy/sandbox/credentials.ts';
+import { endpoints, paths } from '../../../deploy/sandbox/settings.ts';
+import { command, eventually, kubectl, kubectlJson, presslift, readyPods } from './platform.ts';
+
+/** Takes acme to phase 1 unless it is there; a worker must run. */
+export async function ensurePhaseOne(): Promise<void> {
+  if (await isAtPhaseOne()) return;
+  await resetAcme();
+  const migrated = await presslift(
+    ['migrate', 'acme', '--to', '1', '--wait', '--yes', '--as', 'alice', '--json'],
+    { timeoutMs: 600_000 },
+  );
+  if (migrated.status !== 0) {
+    throw new Error(`migrate ended with ${migrated.status}: ${migrated.stderr || migrated.stdout}`);
+  }
+}
+
+async function isAtPhaseOne(): Promise<boolean> {
+  const pods = await readyPods();
+  const hybrid = pods.filter((pod) => pod.metadata.labels?.['presslift.dev/track'] === 'hybrid');
+  if (hybrid.length < 2) return false;
+  const keys = await kubectl([
+    'get',
+    'secret',
+    'object-storage',
+    '-n',
+    'acme',
+    '-o',
+    'name',
+    '--ignore-not-found',
+  ]);
+  return keys.trim() !== '';
+}
+
+const benchNamespace = 'presslift-e2e';
+const benchPod = 'workbench';
+
+export const repository = `s3:${endpoints.objectStorage}/acme-media/presslift/acme/restic`;
+
+async function secretValue(namespace: string, name: string, key: string): Promise<string> {
+  const secret = await kubectlJson<{ data: Record<string, string> }>([
+    'get',
+    'secret',
+    name,
+    '-n',
+    namespace,
+  ]);
+  return Buffer.from(secret.data[key] ?? '', 'base64').toString('utf8');
+}
+
+/** A pod with restic, a MySQL client and the keys that an operator would have, in a namespace of its own. */
+export async function openWorkbench(): Promise<void> {
+  await closeWorkbench();
+  const ca = await readFile(join(paths.pki, 'sandbox-ca.crt'), 'utf8');
+  const { databaseAdminPassword } = await sandboxCredentials();
+  const files = {
+    'restic-password': await secretValue('presslift', 'acme-backup', 'password'),
+    'aws-credentials': [
+      '[default]',
+      `aws_access_key_id=${await secretValue('acme', 'object-storage', 'accessKeyId')}`,
+      `aws_secret_access_key=${await secretValue('acme', 'object-storage', 'secretAccessKey')}`,
+      '',
+    ].join('\n'),
+    'ca.crt': ca,
+    'client.cnf': [
+      '[client]',
+      'user=doadmin',
+      `password=${databaseAdminPassword}`,
+      `host=${endpoints.database.host}`,
+      `port=${endpoints.database.port}`,
+      'ssl-ca=/keys/ca.crt',
+      'ssl-verify-server-cert',
+      '',
+    ].join('\n'),
+  };
+  const objects = [
+    { apiVersion: 'v1', kind: 'Namespace', metadata: { name: benchNamespace } },
+    {
+      apiVersion: 'v1',
+      kind: 'Secret',
+      metadata: { name: 'keys', namespace: benchNamespace },
+      stringData: files,
+    },
+    {
+      apiVersion: 'v1',
+      kind: 'Pod',
+      metadata: { name: benchPod, namespace: benchNamespace },
+      spec: {
+        terminationGracePeriodSeconds: 1,
+        containers: [
+          {
+            name: 'tools',
+            image: imageReference('toolbox'),
+            command: ['sleep', 'infinity'],
+            env: [
+              { name: 'RESTIC_REPOSITORY', value: repository },
+              { name: 'RESTIC_PASSWORD_FILE', value: '/keys/restic-password' },
+              { name: 'RESTIC_CACERT', value: '/keys/ca.crt' },
+              { name: 'AWS_SHARED_CREDENTIALS_FILE', value: '/keys/aws-credentials' },
+            ],
+            volumeMounts: [{ name: 'keys', mountPath: '/keys', readOnly: true }],
+          },
+        ],
+        volumes: [{ name: 'keys', secret: { secretName: 'keys' } }],
+      },
+    },
+  ];
+  await kubectl(
+    ['apply', '-f', '-'],
+    JSON.stringify({ apiVersion: 'v1', kind: 'List', items: objects }),
+  );
+  await kubectl([
+    'wait',
+    '--for=condition=Ready',
+    `pod/${benchPod}`,
+    '-n',
+    benchNamespace,
+    '--timeout=120s',
+  ]);
+}
+
+export async function closeWorkbench(): Promise<void> {
+  await kubectl(['delete', 'namespace', benchNamespace, '--ignore-not-found', '--wait=true']);
+}
+
+/** Runs a fixed bash script on the workbench; further values reach it as arguments. */
+export const onWorkbench = (script: string, ...args: string[]) =>
+  kubectl([
+    'exec',
+    '-i',
+    '-n',
+    benchNamespace,
+    benchPod,
+    '--',
+    'bash',
+    '-ceu',
+    '-o',
+    'pipefail',
+    script,
+    'bash',
+    ...args,
+  ]);
+
+/** SQL as the database's administrator; one line a row, tabs between columns. */
+export const sql = (statement: string, database = 'wordpress') =>
+  onWorkbench(
+    'mariadb --defaults-extra-file=/keys/client.cnf --batch --skip-column-names "$1" -e "$2"',
+    database,
+    statement,
+  );
+
+/** Namespaces and schemas that drills and rollbacks made and did not take away; Jobs of the site. */
+export async function leftovers(): Promise<string[]> {
+  const namespaces = await kubectl(['get', 'namespaces', '-o', 'name']);
+  const schemas = await sql('SHOW DATABASES', 'defaultdb');
+  const jobs = await kubectl(['get', 'jobs', '-n', 'acme', '-o', 'name']);
+  const claims = await kubectl(['get', 'pvc', '-n', 'acme', '-o', 'name']);
+  const locks = await onWorkbench('restic list locks --no-lock');
+  const users = await sql("SELECT user FROM mysql.user WHERE user LIKE 'presslift%'", 'defaultdb');
+  return [
+    ...lines(namespaces).filter((name) => name.includes('presslift-drill-')),
+    ...lines(schemas).filter(
+      (name) => name.startsWith('presslift_drill_') || name.startsWith('presslift_rollback_'),
+    ),
+    ...lines(jobs),
+    ...lines(claims).filter((name) => !/\/(wordpress|wp-content)$/.test(name)),
+    ...lines(locks).map((lock) => `restic lock ${lock}`),
+    ...lines(users).map((user) => `database user ${user}`),
+  ];
+}
+
+export const lines = (text: string) => text.split('\n').filter((line) => line.trim() !== '');
+
+/** Status of a page that a visitor asks for, with the sandbox's authority. */
+export async function visit(path: string): Promise<number> {
+  const { stdout } = await command('curl', [
+    '-sS',
+    '-o',
+    '/dev/null',
+    '-w',
+    '%{http_code}',
+    '--max-time',
+    '20',
+    '--cacert',
+    join(paths.pki, 'sandbox-ca.crt'),
+    `${endpoints.acme}${path}`,
+  ]);
+  return Number(stdout);
+}
+
+export const untilSiteAnswers = () =>
+  eventually('the front page', async () => ((await visit('/')) === 200 ? true : undefined));
