@@ -20,6 +20,7 @@ export async function sandboxEnvironment(
     KUBECONFIG: kubeconfig ?? paths.workerKubeconfig,
     NODE_EXTRA_CA_CERTS: certFile,
     DIGITALOCEAN_TOKEN: credentials.digitaloceanToken,
+    CLOUDFLARE_API_TOKEN: credentials.cloudflareToken,
     VAULT_ADDR: endpoints.vault,
     VAULT_TOKEN: credentials.vaultToken,
     PRESSLIFT_SITES_DIR: resolve(projectDir, 'sites'),

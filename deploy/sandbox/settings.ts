@@ -19,6 +19,8 @@ export const network = {
   ingressAddress: '127.85.0.1',
   /** Everything else that only this machine uses. */
   loopback: '127.0.0.1',
+  /** From here the stand-in for the provider asks its databases; no trusted source keeps it out. */
+  provider: '127.85.0.254',
 } as const;
 
 export const domain = 'presslift.test';
@@ -40,6 +42,7 @@ export const ports = {
   temporal: 7233,
   temporalUi: 8233,
   digitalocean: 17080,
+  cloudflare: 17081,
   vault: 17082,
   certManagerWebhook: 10260,
 } as const;
@@ -52,12 +55,28 @@ export const endpoints = {
   temporal: `${network.loopback}:${ports.temporal}`,
   temporalUi: `http://${network.loopback}:${ports.temporalUi}`,
   digitalocean: `http://${network.loopback}:${ports.digitalocean}`,
+  cloudflare: `http://${network.loopback}:${ports.cloudflare}/client/v4`,
   vault: `http://${network.loopback}:${ports.vault}`,
   acme: `https://${hostNames.acme}`,
 } as const;
 
 /** Fixed identity of the sandbox's "managed" database cluster at the DigitalOcean stand-in. */
 export const databaseClusterId = '9cc10173-e9ea-4176-9dbc-a4cee4c4ff30';
+
+/** Fixed identity of acme's zone at the Cloudflare stand-in. */
+export const cloudflareZoneId = '6d0f8f3f2b5e4b0ea1c9d8f17a3c5e42';
+
+/** What the stand-in for DigitalOcean's API knows of this machine besides databases, for trusted sources. */
+export const digitaloceanResources = {
+  /** Its Kubernetes cluster: all pods. */
+  kubernetesClusterId: 'ff2a6c52-5a44-4b63-b99c-0e98e7a63d61',
+  /** The machine as a Droplet, and the tag on it. */
+  dropletId: '163973392',
+  dropletTag: 'presslift-sandbox',
+} as const;
+
+/** Ports of database clusters that are restored from a backup. */
+export const databaseForkPorts = { first: 13310, last: 13339 } as const;
 
 /** State of the running sandbox; short, because UNIX socket paths under it must stay below 108 bytes. */
 export const stateDir = process.env.PRESSLIFT_SANDBOX_DIR ?? '/var/lib/presslift';

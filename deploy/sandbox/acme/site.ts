@@ -11,6 +11,7 @@ import type { SandboxCredentials } from '../credentials.ts';
 import type { SandboxKube } from '../kube.ts';
 import { ensureCertificateAuthority } from '../pki.ts';
 import { endpoints, hostNames, network, paths } from '../settings.ts';
+import { resetCdn } from './cdn.ts';
 import { emptyNamespace, execText, runningPod } from './cluster.ts';
 import {
   adminUser,
@@ -79,7 +80,7 @@ async function siteKey(signal?: AbortSignal): Promise<string> {
 }
 
 /**
- * Sets the site up from nothing, whatever is left of it: empties namespace and database, makes volume and Deployment, and puts
+ * Sets the site up from nothing, whatever is left of it: empties namespace and database, puts the CDN's rules back, makes volume and Deployment, and puts
  * the saved site back, or fills a new one and saves it. Done when a visitor gets the front page.
  */
 export async function setUpSite(setup: SiteSetup): Promise<SeedReport> {
@@ -105,6 +106,7 @@ export async function setUpSite(setup: SiteSetup): Promise<SeedReport> {
     progress('putting the saved site back');
     await restoreSnapshot(snapshot);
   }
+  await resetCdn(credentials);
   await cluster.apply([deployment]);
   const pod = await runningPod(cluster, 'php');
   if (!snapshot) await placePlugins(cluster, pod, signal);

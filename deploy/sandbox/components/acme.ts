@@ -1,4 +1,5 @@
 /** The site that the roadmap is tried on, as it is before the roadmap. */
+import { ensureForeignRules } from '../acme/cdn.ts';
 import { helloDollySource } from '../acme/plugins.ts';
 import { presentSite, setUpSite, siteAnswers } from '../acme/site.ts';
 import type { Component } from '../component.ts';
@@ -10,7 +11,7 @@ export const acme: Component = {
   title: 'WordPress site acme',
   needs: [
     ...['node', 'kube-proxy', 'coredns', 'csi', 'worker-access'],
-    ...['images', 'mysql', 'traefik', 'cert-manager'],
+    ...['images', 'mysql', 'traefik', 'cert-manager', 'cloudflare'],
   ],
   readyTimeoutSeconds: 120,
   async build(context) {
@@ -19,8 +20,9 @@ export const acme: Component = {
   async start(context) {
     const cluster = await kube();
     // Once it is there it is the operator's: what the roadmap changed in it is not changed back.
-    if ((await presentSite(cluster)) !== undefined) return;
     const { credentials, signal } = context;
+    await ensureForeignRules(credentials);
+    if ((await presentSite(cluster)) !== undefined) return;
     await setUpSite({ cluster, credentials, signal, progress: (line) => context.progress(line) });
   },
   async ready() {

@@ -2,6 +2,7 @@
 import type { Component } from '../component.ts';
 import { acme } from './acme.ts';
 import { certManager } from './cert-manager.ts';
+import { cloudflare } from './cloudflare.ts';
 import { coredns } from './coredns.ts';
 import { csi } from './csi.ts';
 import { digitalocean } from './digitalocean.ts';
@@ -36,6 +37,7 @@ export const components: readonly Component[] = [
   mysql,
   objectStorage,
   digitalocean,
+  cloudflare,
   vault,
   traefik,
   certManager,
