@@ -73,6 +73,11 @@ export function exitOfState(state: OperationStatus['state']): ExitName {
   }
 }
 
+/** The same by the whole status: one that ended well without meeting its criteria has failed. */
+export function exitOfStatus({ state, criteria }: OperationStatus): ExitName {
+  return state === 'done' && criteria.some(({ pass }) => !pass) ? 'failed' : exitOfState(state);
+}
+
 /** A trace begins where a person starts something, so the command line takes part when an endpoint is set. */
 async function tracingOf(env: NodeJS.ProcessEnv): Promise<Tracing | null> {
   const traceEndpoint = env.OTEL_EXPORTER_OTLP_ENDPOINT;

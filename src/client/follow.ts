@@ -4,6 +4,7 @@ import type { OperationStatus } from '../domain/operation.ts';
 import { openGatesOf, type OpenGate } from './context.ts';
 import { explain } from './errors.ts';
 import { describe, ending, getStatuses, type Ending, type Started } from './operations.ts';
+import { activityLines, type Said } from './render/activities.ts';
 import { linesBetween } from './render/progress.ts';
 
 const LOOK_EVERY_MS = 500;
@@ -49,7 +50,7 @@ export async function follow(
   started: Started,
   follower: Follower,
 ): Promise<Followed> {
-  const seen = new Map<string, OperationStatus>();
+  const seen: Seen = { statuses: new Map(), said: new Map() };
   let away = false;
   for (;;) {
     try {
@@ -66,12 +67,18 @@ export async function follow(
   }
 }
 
+/** What was told already. */
+interface Seen {
+  statuses: Map<string, OperationStatus>;
+  said: Said;
+}
+
 /** One look; null when it goes on. */
 async function look(
   client: Client,
   started: Started,
   { say, onWaiting }: Follower,
-  seen: Map<string, OperationStatus>,
+  seen: Seen,
 ): Promise<Followed | null> {
   const workflow = await describe(client, started.workflowId, started.runId);
   const ended = workflow === null || !workflow.running;
@@ -84,8 +91,9 @@ async function look(
   );
   for (const status of statuses) {
     const key = `${status.workflowId}/${status.runId}`;
-    linesBetween(seen.get(key) ?? null, status).forEach(say);
-    seen.set(key, status);
+    linesBetween(seen.statuses.get(key) ?? null, status).forEach(say);
+    activityLines(status.activities, seen.said, new Date()).forEach(say);
+    seen.statuses.set(key, status);
   }
   if (ended) return { ending: await ending(client, started), statuses };
   const waiting = waitingIn(statuses);

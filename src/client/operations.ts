@@ -4,9 +4,10 @@ import {
   WorkflowNotFoundError,
   WorkflowUpdateFailedError,
   type Client,
+  type WorkflowExecutionInfo,
 } from '@temporalio/client';
 import type { DecideInput, Decision } from '../domain/gate.ts';
-import { TASK_QUEUE, workflowIds } from '../domain/identifiers.ts';
+import { compactTime, TASK_QUEUE, workflowIds } from '../domain/identifiers.ts';
 import { queries, signals, updates } from '../domain/messages.ts';
 import type {
   OperationInput,
@@ -20,7 +21,9 @@ import type {
   RoadmapStatus,
 } from '../domain/operation.ts';
 import type { DigestedPlan } from '../domain/plan.ts';
+import type { BackupInput, RestoreDrillInput, RollbackInput } from '../domain/recovery/request.ts';
 import { searchAttributes } from '../domain/search-attributes.ts';
+import { pendingOf, type RunningActivity } from './activities.ts';
 
 /**
  * What the command line does to workflows, as functions for programs. Each takes a connected Temporal client and names
@@ -55,13 +58,15 @@ export interface WorkflowRef extends Started {
   type: string;
   running: boolean;
   startedAt: string;
+  /** Workflow id of the operation that started it as a part of itself. */
+  parent: string | null;
 }
 
 async function start(
   client: Client,
   type: string,
   workflowId: string,
-  input: RoadmapInput,
+  input: { site: string },
 ): Promise<Started> {
   try {
     const handle = await client.workflow.start(type, {
@@ -91,6 +96,23 @@ export function startOperation(
   input: OperationInput,
 ): Promise<Started> {
   return start(client, type, workflowIds.operation(input.site, type), input);
+}
+
+/** Starts `backup`: a recovery point off the cluster. @throws AlreadyRunningError */
+export function startBackup(client: Client, input: BackupInput): Promise<Started> {
+  return start(client, 'backup', workflowIds.backup(input.site, compactTime(new Date())), input);
+}
+
+/** Starts `restoreDrill`. @throws AlreadyRunningError */
+export function startDrill(client: Client, input: RestoreDrillInput): Promise<Started> {
+  const workflowId = workflowIds.drill(input.site, compactTime(new Date()));
+  return start(client, 'restoreDrill', workflowId, input);
+}
+
+/** Starts `rollback`. @throws AlreadyRunningError */
+export function startRollback(client: Client, input: RollbackInput): Promise<Started> {
+  const workflowId = workflowIds.rollback(input.site, compactTime(new Date()));
+  return start(client, 'rollback', workflowId, input);
 }
 
 const withDeadline = <T>(client: Client, work: () => Promise<T>) =>
@@ -166,24 +188,26 @@ export async function describe(
   runId?: string,
 ): Promise<WorkflowRef | null> {
   try {
-    const found = await client.workflow.getHandle(workflowId, runId).describe();
-    return {
-      workflowId: found.workflowId,
-      runId: found.runId,
-      type: found.type,
-      running: found.status.name === 'RUNNING',
-      startedAt: found.startTime.toISOString(),
-    };
+    return refOf(await client.workflow.getHandle(workflowId, runId).describe());
   } catch (error) {
     if (error instanceof WorkflowNotFoundError) return null;
     throw error;
   }
 }
 
+const refOf = (found: Omit<WorkflowExecutionInfo, 'raw'>): WorkflowRef => ({
+  workflowId: found.workflowId,
+  runId: found.runId,
+  type: found.type,
+  running: found.status.name === 'RUNNING',
+  startedAt: found.startTime.toISOString(),
+  parent: found.parentExecution?.workflowId ?? null,
+});
+
 const phaseOperations: PhaseOperation[] = ['prerequisites', 'hybridStorage'];
 
-/** The newest run of every operation of a site that Temporal still knows, the roadmap first. */
-export async function operationsOfSite(client: Client, site: string): Promise<WorkflowRef[]> {
+/** The newest run of every phase of a site that Temporal still knows, the roadmap first. */
+async function phasesOfSite(client: Client, site: string): Promise<WorkflowRef[]> {
   // By id, not by search: what was started a moment ago is there at once.
   const ids = [
     workflowIds.roadmap(site),
@@ -191,6 +215,43 @@ export async function operationsOfSite(client: Client, site: string): Promise<Wo
   ];
   const found = await Promise.all(ids.map((id) => describe(client, id)));
   return found.filter((workflow) => workflow !== null);
+}
+
+/** Recovery operations by workflow type, with the folder of their workflow ids. */
+const recoveryFolders = { rollback: 'rollback', restoreDrill: 'drill', backup: 'backup' } as const;
+
+/** What runs of one type of recovery operation, else the newest that has ended. */
+async function newestOfType(
+  client: Client,
+  site: string,
+  type: keyof typeof recoveryFolders,
+): Promise<WorkflowRef[]> {
+  // By id, not by search attribute: one that a wrong site file stopped has none.
+  const prefix = `${site}/${recoveryFolders[type]}/`;
+  const query = `WorkflowType = "${type}" AND WorkflowId STARTS_WITH "${prefix}"`;
+  const running: WorkflowRef[] = [];
+  for await (const found of client.workflow.list({
+    query: `${query} AND ExecutionStatus = "Running"`,
+  })) {
+    running.push(refOf(found));
+  }
+  if (running.length > 0) return running.sort((a, b) => b.startedAt.localeCompare(a.startedAt));
+  // Temporal lists the one that ended last first.
+  for await (const found of client.workflow.list({ query, pageSize: 1 })) return [refOf(found)];
+  return [];
+}
+
+/**
+ * The newest run of every operation of a site that Temporal still knows: the roadmap and its phases, then rollback, drill
+ * and backup (from the search index, which may be a second behind).
+ */
+export async function operationsOfSite(client: Client, site: string): Promise<WorkflowRef[]> {
+  const types = Object.keys(recoveryFolders) as (keyof typeof recoveryFolders)[];
+  const found = await Promise.all([
+    phasesOfSite(client, site),
+    ...types.map((type) => newestOfType(client, site, type)),
+  ]);
+  return found.flat();
 }
 
 /** Every running workflow that waits for a person, by search attributes (may be a second behind). */
@@ -204,41 +265,83 @@ export async function waitingWorkflows(client: Client): Promise<string[]> {
   return ids.sort();
 }
 
-/** Status of a workflow and, for a roadmap, of its phases that have begun. */
+/** A status with what the workflow waits for besides persons. */
+export interface OperationView extends OperationStatus {
+  activities: RunningActivity[];
+}
+
+/**
+ * Status of a workflow and of the operations that are a part of it: the phases of a roadmap that have begun, the running
+ * backup of a drill.
+ */
 export async function getStatuses(
   client: Client,
   workflowId: string,
   runId?: string,
-): Promise<OperationStatus[]> {
-  const status = await getStatus(client, workflowId, runId);
+): Promise<OperationView[]> {
+  const [status, pending] = await Promise.all([
+    getStatus(client, workflowId, runId),
+    pendingOf(client, workflowId, runId),
+  ]);
   const children = 'children' in status ? status.children : [];
-  const begun = children.filter((child) => child.runId !== null);
-  const phases = await Promise.all(
-    begun.map((child) => getStatus(client, child.workflowId, child.runId ?? undefined)),
+  const phases = children.flatMap((child) =>
+    child.runId === null ? [] : [{ workflowId: child.workflowId, runId: child.runId }],
   );
-  return [status, ...phases];
+  const parts = 'children' in status ? [] : pending.children.map((id) => ({ workflowId: id }));
+  const views = await Promise.all(
+    [...phases, ...parts].map(async (part: { workflowId: string; runId?: string }) => {
+      const [view, { activities }] = await Promise.all([
+        getStatus(client, part.workflowId, part.runId),
+        pendingOf(client, part.workflowId, part.runId),
+      ]);
+      return { ...view, activities };
+    }),
+  );
+  return [{ ...status, activities: pending.activities }, ...views];
 }
 
-/** How a workflow ended: its report, or why it failed. */
+/** How a workflow ended: its report, or why it failed and the report that came with that. */
 export type Ending =
-  | { report: OperationReport | RoadmapReport; failure: null }
-  | { report: null; failure: { type: string | null; message: string } };
+  { report: OperationReport | RoadmapReport; failure: null } | { report: null; failure: Failure };
 
-/** Waits until a workflow run is closed and says how it ended. */
-export async function ending(client: Client, { workflowId, runId }: Started): Promise<Ending> {
+export interface Failure {
+  type: string | null;
+  message: string;
+  /** What a failed operation found, such as the criteria that a drill did not meet. */
+  report: OperationReport | null;
+}
+
+/** Waits until a workflow run is closed and gives its result, or why it failed. */
+export async function outcome<T>(
+  client: Client,
+  { workflowId, runId }: Started,
+): Promise<{ result: T; failure: null } | { result: null; failure: Failure }> {
   try {
     const handle = client.workflow.getHandle(workflowId, runId);
-    return { report: (await handle.result()) as OperationReport, failure: null };
+    return { result: (await handle.result()) as T, failure: null };
   } catch (error) {
     if (!(error instanceof WorkflowFailedError)) throw error;
-    return { report: null, failure: rootFailure(error) };
+    return { result: null, failure: rootFailure(error) };
   }
 }
 
-/** The failure that started it all: workflow and activity failures only wrap it. */
-function rootFailure(error: WorkflowFailedError): { type: string | null; message: string } {
+/** Waits until an operation is closed and says how it ended. */
+export async function ending(client: Client, started: Started): Promise<Ending> {
+  const { result, failure } = await outcome<OperationReport | RoadmapReport>(client, started);
+  return failure === null ? { report: result, failure } : { report: null, failure };
+}
+
+/** The failure that started it all: workflow and activity failures only wrap it. The report is the outermost one. */
+function rootFailure(error: WorkflowFailedError): Failure {
+  let report: OperationReport | null = null;
   let at: Error = error;
-  while (at.cause instanceof Error) at = at.cause;
+  for (;;) {
+    const { details } = at as { details?: unknown[] };
+    const [first] = Array.isArray(details) ? details : [];
+    report ??= (first as { report?: OperationReport } | null | undefined)?.report ?? null;
+    if (!(at.cause instanceof Error)) break;
+    at = at.cause;
+  }
   const { type } = at as { type?: unknown };
-  return { type: typeof type === 'string' ? type : null, message: at.message };
+  return { type: typeof type === 'string' ? type : null, message: at.message, report };
 }

@@ -92,16 +92,22 @@ export async function theAskingOperation(client: Client, target: string): Promis
   return first;
 }
 
-/** The workflow that `pause`, `resume` and `abort` speak to: the roadmap when it runs, it tells its phase. */
+/**
+ * The workflow that `pause`, `resume` and `abort` speak to: the operation that another one runs in (a roadmap, a drill)
+ * tells its parts; where several run beside each other, the roadmap.
+ */
 export async function theRunningWorkflow(client: Client, target: string): Promise<WorkflowRef> {
   const running = (await workflowsOf(client, target)).filter((workflow) => workflow.running);
-  const [first] = running;
+  const whole = running.filter(
+    ({ parent }) => !running.some(({ workflowId }) => workflowId === parent),
+  );
+  const [first] = whole;
   if (first === undefined) {
     throw new CommandError('notFound', `Nothing of ${target} is running.`);
   }
-  const roadmap = running.find(({ type }) => type === 'roadmap');
-  if (roadmap === undefined && running.length > 1) {
-    const ids = running.map(({ workflowId }) => workflowId).join(', ');
+  const roadmap = whole.find(({ type }) => type === 'roadmap');
+  if (roadmap === undefined && whole.length > 1) {
+    const ids = whole.map(({ workflowId }) => workflowId).join(', ');
     throw new CommandError('usage', `Several operations run; name one of them: ${ids}.`);
   }
   return roadmap ?? first;

@@ -2,13 +2,18 @@ import type { Client } from '@temporalio/client';
 import type { PhaseOperation } from '../../domain/operation.ts';
 import type { DigestedPlan } from '../../domain/plan.ts';
 import { phasesBetween } from '../../workflows/parts/phases.ts';
+import { failureText } from '../concluding.ts';
 import { asJson, speaker, withClient, type CommandContext } from '../context.ts';
 import { CommandError } from '../errors.ts';
 import type { ExitName } from '../exit-codes.ts';
-import { AlreadyRunningError, ending, getPlan, startOperation } from '../operations.ts';
+import {
+  AlreadyRunningError,
+  ending,
+  getPlan,
+  startOperation,
+  type Started,
+} from '../operations.ts';
 import { renderPlan } from '../render/plan.ts';
-import { printable } from '../terminal.ts';
-import { adviceFor } from './migrate.ts';
 
 export interface PlanOptions {
   from?: number;
@@ -40,39 +45,53 @@ export async function planCommand(
     const plans: DigestedPlan[] = [];
     for (const type of operations) {
       if (options.json !== true) terminal.note(`planning ${type} of ${site} …`);
-      const plan = await planOf(client, site, type, requestedBy);
+      const input = { site, requestedBy, planOnly: true };
+      const plan = await planOf(client, () => startOperation(client, type, input));
       plans.push(plan);
       if (options.json !== true) terminal.out(`${renderPlan(plan, terminal.paint)}\n`);
     }
     if (options.json === true) terminal.out(asJson(plans));
-    const forbidden = plans.some(({ plan }) =>
-      plan.findings.some(({ level }) => level === 'error'),
-    );
-    return forbidden ? 'failed' : 'done';
+    return exitOfPlans(plans);
   });
 }
 
-async function planOf(
-  client: Client,
-  site: string,
-  type: PhaseOperation,
-  requestedBy: string,
-): Promise<DigestedPlan> {
-  const started = await startOperation(client, type, { site, requestedBy, planOnly: true }).catch(
-    (error: unknown) => {
-      if (!(error instanceof AlreadyRunningError)) throw error;
-      throw new CommandError(
-        'alreadyRunning',
-        `${error.workflowId} runs already; \`presslift status ${error.workflowId}\` shows it with its plan's digest.`,
-      );
-    },
-  );
+/** Plans one operation, shows the plan, and returns the exit for it. */
+export function planAlone(
+  context: CommandContext,
+  json: boolean,
+  start: (client: Client) => Promise<Started>,
+): Promise<ExitName> {
+  const { terminal } = context;
+  return withClient<ExitName>(context, async (client) => {
+    const plan = await planOf(client, () => start(client));
+    terminal.out(json ? asJson(plan) : renderPlan(plan, terminal.paint));
+    return exitOfPlans([plan]);
+  });
+}
+
+function exitOfPlans(plans: DigestedPlan[]): ExitName {
+  const forbidden = plans.some(({ plan }) => plan.findings.some(({ level }) => level === 'error'));
+  return forbidden ? 'failed' : 'done';
+}
+
+/**
+ * Starts an operation that only plans, waits for it and gets its plan.
+ *
+ * @throws CommandError when it runs already, or could not plan
+ */
+async function planOf(client: Client, start: () => Promise<Started>): Promise<DigestedPlan> {
+  const started = await start().catch((error: unknown) => {
+    if (!(error instanceof AlreadyRunningError)) throw error;
+    throw new CommandError(
+      'alreadyRunning',
+      `${error.workflowId} runs already; \`presslift status ${error.workflowId}\` shows it with its plan's digest.`,
+    );
+  });
   const { failure } = await ending(client, started);
   if (failure !== null) {
-    const type_ = failure.type === null ? '' : `${failure.type}: `;
     throw new CommandError(
       failure.type === 'InvalidSite' || failure.type === 'InvalidInput' ? 'usage' : 'failed',
-      `${started.workflowId} could not plan: ${type_}${printable(failure.message)}${adviceFor(failure.type)}`,
+      `${started.workflowId} could not plan: ${failureText(failure)}`,
     );
   }
   const plan = await getPlan(client, started.workflowId, started.runId);

@@ -1,59 +1,114 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client } from '@temporalio/client';
 import type { OperationStatus } from '../../domain/operation.ts';
-import { asJson, exitOfState, openGatesOf, withClient, type CommandContext } from '../context.ts';
+import {
+  asJson,
+  exitOfState,
+  exitOfStatus,
+  openGatesOf,
+  withClient,
+  type CommandContext,
+} from '../context.ts';
 import type { ExitName } from '../exit-codes.ts';
-import { getStatus, getStatuses, waitingWorkflows } from '../operations.ts';
+import {
+  getStatus,
+  getStatuses,
+  waitingWorkflows,
+  type OperationView,
+  type WorkflowRef,
+} from '../operations.ts';
+import { activityLines, type Said } from '../render/activities.ts';
 import { linesBetween } from '../render/progress.ts';
+import { renderRecovery } from '../render/recovery.ts';
 import { renderStatus } from '../render/status.ts';
 import { workflowsOf } from '../targets.ts';
 import { createScreen } from '../screen.ts';
+import type { Paint } from '../terminal.ts';
 
 const LOOK_EVERY_MS = 1_000;
 
 interface Look {
-  statuses: OperationStatus[];
+  /** What is shown in full. */
+  statuses: OperationView[];
+  /** The newest of each recovery operation that is shown in one line. */
+  recovery: OperationView[];
   running: boolean;
 }
 
-/** What is worth showing of a site or workflow: what runs, else what ran last; a roadmap with its phases. */
+const isRecovery = ({ type }: WorkflowRef) =>
+  type === 'backup' || type === 'restoreDrill' || type === 'rollback';
+
+/**
+ * What is worth showing of a site or workflow: what runs, else what ran last; a roadmap with its phases. Of a site besides
+ * how its newest backup, drill and rollback ended.
+ */
 async function lookAt(client: Client, target: string): Promise<Look> {
   const workflows = await workflowsOf(client, target);
   const running = workflows.filter((workflow) => workflow.running);
+  const phases = workflows.filter((workflow) => !isRecovery(workflow));
+  const chosen =
+    running.length > 0
+      ? running.filter(({ parent }) => !running.some(({ workflowId }) => workflowId === parent))
+      : lastOf(phases.length > 0 ? phases : workflows);
+  const found = await viewsOf(client, chosen);
+  const groups = running.length > 0 ? found : [groupOfNewest(found, chosen[0])];
+  const statuses = unique(groups.flat());
+  const ended = workflows.filter(
+    (workflow) =>
+      !workflow.running &&
+      isRecovery(workflow) &&
+      !statuses.some(({ runId }) => runId === workflow.runId),
+  );
+  const recovery = unique((await viewsOf(client, ended)).flat());
+  return { statuses, recovery, running: running.length > 0 };
+}
+
+const viewsOf = (client: Client, workflows: WorkflowRef[]) =>
+  Promise.all(workflows.map(({ workflowId, runId }) => getStatuses(client, workflowId, runId)));
+
+const unique = (views: OperationView[]) => [
+  ...new Map(views.map((view) => [view.runId, view])).values(),
+];
+
+/** What ran last, and the roadmap that it may be a phase of. */
+function lastOf(workflows: WorkflowRef[]): WorkflowRef[] {
   const newest = workflows.toSorted((a, b) => b.startedAt.localeCompare(a.startedAt))[0];
   const roadmap = workflows.find(({ type }) => type === 'roadmap');
-  const chosen =
-    running.length > 0 ? running : [newest, roadmap].filter((one) => one !== undefined);
-  const found = await Promise.all(
-    chosen.map(({ workflowId, runId }) => getStatuses(client, workflowId, runId)),
-  );
-  // The newest operation may be a phase of the roadmap; then the roadmap shows it.
+  return [newest, roadmap].filter((one) => one !== undefined);
+}
+
+/** The newest operation may be a phase of the roadmap; then the roadmap shows it. */
+function groupOfNewest(found: OperationView[][], newest: WorkflowRef | undefined): OperationView[] {
   const whole = found.at(-1) ?? [];
-  const groups =
-    running.length === 0 && whole.some(({ runId }) => runId === newest?.runId)
-      ? [whole]
-      : running.length > 0
-        ? found
-        : found.slice(0, 1);
-  const unique = new Map(groups.flat().map((status) => [status.runId, status]));
-  return { statuses: [...unique.values()], running: running.length > 0 };
+  return whole.some(({ runId }) => runId === newest?.runId) ? whole : (found[0] ?? []);
 }
 
 function exitOf({ statuses }: Look): ExitName {
-  const exits = statuses.map(({ state }) => exitOfState(state));
+  const exits = statuses.map((status) => exitOfStatus(status));
   return exits.includes('waiting') ? 'waiting' : (exits[0] ?? 'done');
 }
 
-const text = ({ statuses }: Look, { terminal }: CommandContext) =>
-  statuses.map((status) => renderStatus(status, new Date(), terminal.paint)).join('\n\n');
+function text(look: Look, { terminal }: CommandContext): string {
+  const now = new Date();
+  return [
+    ...look.statuses.map((status) => renderStatus(status, now, terminal.paint)),
+    ...recoveryText(look, terminal.paint),
+  ].join('\n\n');
+}
+
+const recoveryText = ({ recovery }: Look, paint: Paint) =>
+  recovery.length === 0 ? [] : [renderRecovery(recovery, paint)];
 
 /** The same with phases that are done as one line each, so that what runs fits on a screen. */
-function briefText({ statuses }: Look, { terminal }: CommandContext): string {
+function briefText(look: Look, { terminal }: CommandContext): string {
   const now = new Date();
   const one = (status: OperationStatus) => renderStatus(status, now, terminal.paint);
-  return statuses
-    .map((status) => (status.state === 'done' ? one(status).split('\n')[0] : one(status)))
-    .join('\n\n');
+  return [
+    ...recoveryText(look, terminal.paint),
+    ...look.statuses.map((status) =>
+      status.state === 'done' ? one(status).split('\n')[0] : one(status),
+    ),
+  ].join('\n\n');
 }
 
 /** `presslift status <site|workflow> [--watch]` */
@@ -65,7 +120,9 @@ export async function statusCommand(
   return withClient<ExitName>(context, async (client) => {
     const look = await lookAt(client, target);
     if (options.watch !== true) {
-      context.terminal.out(options.json === true ? asJson(look.statuses) : text(look, context));
+      context.terminal.out(
+        options.json === true ? asJson([...look.statuses, ...look.recovery]) : text(look, context),
+      );
       return exitOf(look);
     }
     const watch = context.terminal.redraws && options.json !== true ? redraw : lines;
@@ -104,10 +161,14 @@ async function lines(
   json: boolean,
 ): Promise<Look> {
   const seen = new Map<string, OperationStatus>();
+  const said: Said = new Map();
   let look = first;
   for (;;) {
     for (const status of look.statuses) {
-      const news = linesBetween(seen.get(status.runId) ?? null, status);
+      const news = [
+        ...linesBetween(seen.get(status.runId) ?? null, status),
+        ...activityLines(status.activities, said, new Date()),
+      ];
       seen.set(status.runId, status);
       if (news.length === 0) continue;
       terminal.out(json ? JSON.stringify(status) : news.join('\n'));

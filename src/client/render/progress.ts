@@ -1,6 +1,6 @@
 import type { OperationStatus } from '../../domain/operation.ts';
 import { printable } from '../terminal.ts';
-import { short } from './status.ts';
+import { short } from './short.ts';
 import { elapsedBetween, timeText } from './time.ts';
 
 const statesWorthALine = new Set([

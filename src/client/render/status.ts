@@ -1,9 +1,11 @@
 import type { CriterionResult } from '../../domain/criterion.ts';
 import type { GateStatus } from '../../domain/gate.ts';
-import type { Json } from '../../domain/json.ts';
 import type { OperationState, OperationStatus, Step, StepState } from '../../domain/operation.ts';
+import type { RunningActivity } from '../activities.ts';
 import { indent, printable, type Paint, type Style } from '../terminal.ts';
+import { activityText } from './activities.ts';
 import { renderFinding } from './plan.ts';
+import { short } from './short.ts';
 import { elapsedBetween, timeText } from './time.ts';
 
 const marks: Record<StepState, { mark: string; style: Style }> = {
@@ -19,13 +21,6 @@ function stateStyle(state: OperationState): Style {
   if (state === 'done') return 'green';
   if (['failed', 'rejected', 'expired', 'undone', 'aborted'].includes(state)) return 'red';
   return ['waiting-for-approval', 'needs-operator', 'paused'].includes(state) ? 'yellow' : 'cyan';
-}
-
-/** A value on one line, cut where it is long. */
-export function short(value: Json, length = 100): string {
-  const text = printable(typeof value === 'string' ? value : JSON.stringify(value));
-  const line = text.replaceAll(/\s*\n\s*/g, ' ');
-  return line.length > length ? `${line.slice(0, length - 1)}…` : line;
 }
 
 const padded = (text: string, width: number) => text + ' '.repeat(Math.max(0, width - text.length));
@@ -63,6 +58,7 @@ export function renderGate(status: OperationStatus, gate: GateStatus, paint: Pai
   const style = gate.state === 'open' ? 'yellow' : gate.state === 'approved' ? 'green' : 'red';
   const lines = [
     printable(gate.question),
+    ...(gate.state === 'open' && gate.body !== undefined ? [printable(gate.body.trim())] : []),
     `digest ${gate.digest}`,
     ...(gate.state === 'open'
       ? [
@@ -113,8 +109,16 @@ export function renderCriteria(criteria: CriterionResult[], paint: Paint): strin
     .join('\n');
 }
 
-/** One operation as a person reads it: state, what it waits for, steps, gates, criteria. */
-export function renderStatus(status: OperationStatus, now: Date, paint: Paint): string {
+/**
+ * One operation as a person reads it: state, what it waits for, steps, how far what runs now is, gates, criteria.
+ *
+ * @param status with `activities` where they are known
+ */
+export function renderStatus(
+  status: OperationStatus & { activities?: RunningActivity[] },
+  now: Date,
+  paint: Paint,
+): string {
   const by = status.requestedBy === null ? '' : ` for ${printable(status.requestedBy)}`;
   const head = `${paint('bold', `${status.operation} of ${status.site}`)} ${paint(stateStyle(status.state), status.state)}`;
   const waiting =
@@ -140,6 +144,10 @@ export function renderStatus(status: OperationStatus, now: Date, paint: Paint): 
     ...waiting,
     ...asked,
     renderSteps(status.steps, now, paint),
+    (status.activities ?? [])
+      .map((activity) => activityText(activity, now, paint))
+      .filter((line) => line !== null)
+      .join('\n'),
     findings.map((finding) => renderFinding(finding, paint)).join('\n'),
     status.drift
       .map(({ title }) => `${paint('yellow', 'changed since the approval:')} ${printable(title)}`)

@@ -2,7 +2,8 @@
 import { describe, expect, test } from 'vitest';
 import { renderDiff, renderPlan } from '../../../src/client/render/plan.ts';
 import { linesBetween } from '../../../src/client/render/progress.ts';
-import { renderCriteria, renderStatus, short } from '../../../src/client/render/status.ts';
+import { short } from '../../../src/client/render/short.ts';
+import { renderCriteria, renderStatus } from '../../../src/client/render/status.ts';
 import { elapsed } from '../../../src/client/render/time.ts';
 import { createScreen } from '../../../src/client/screen.ts';
 import { plainPaint, printable } from '../../../src/client/terminal.ts';
