@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { isIP } from 'node:net';
 import { checkServerIdentity, type TLSSocket } from 'node:tls';
+import { TemporalFailure } from '@temporalio/common';
 import { createConnection, type Connection, type ConnectionOptions } from 'mysql2/promise';
 import { connectionFailure, failure } from '../failure.ts';
 import type { Secret } from '../secrets/secret.ts';
@@ -142,6 +143,8 @@ function base(
 
 /** Maps an error of mysql2 to a failure; the server's text is quoted only where it cannot hold a value. */
 export function databaseFailure(error: unknown, address: DatabaseAddress): unknown {
+  // A cancellation, or what was told already.
+  if (error instanceof TemporalFailure) return error;
   const what = `Database ${address.host}:${address.port}`;
   const mapped = connectionFailure(error, what);
   if (mapped !== error) return mapped;
@@ -155,6 +158,15 @@ export function databaseFailure(error: unknown, address: DatabaseAddress): unkno
       return failure('Unauthorized', `${what} denies the account`);
     case 'ER_DBACCESS_DENIED_ERROR':
       return failure('Forbidden', `${what}: the account may not use the database`);
+    case 'ER_TABLEACCESS_DENIED_ERROR':
+    case 'ER_COLUMNACCESS_DENIED_ERROR':
+    case 'ER_SPECIFIC_ACCESS_DENIED_ERROR':
+    case 'ER_PROCACCESS_DENIED_ERROR':
+      return failure('Forbidden', `${what}: the account lacks a privilege (${code})`);
+    case 'ER_DISK_FULL':
+    case 'ER_DISK_FULL_NOWAIT':
+    case 'ER_RECORD_FILE_FULL':
+      return failure('NoSpace', `${what} is full (${code})`);
     case 'ER_BAD_DB_ERROR':
       return failure('NotFound', `${what} has no such database`);
     case 'ER_CON_COUNT_ERROR':

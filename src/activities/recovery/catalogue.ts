@@ -60,14 +60,14 @@ export async function openCatalogue(deps: RecoveryCoreDeps, site: Site): Promise
     ca: objects.ca === undefined ? undefined : await deps.secrets.resolve(objects.ca),
   });
   const store = createCatalogueStore(storage, objects.bucket);
-  return catalogueOf(store, signer, site, deps.now, () => storage.close());
+  return catalogueOf(store, signer, site, deps, () => storage.close());
 }
 
 function catalogueOf(
   store: CatalogueStore,
   signer: Signer,
   site: Site,
-  now: () => Date,
+  deps: Pick<RecoveryCoreDeps, 'now'>,
   close: () => void,
 ): Catalogue {
   const base = `${recoveryPrefix(site)}recovery-points/`;
@@ -121,7 +121,7 @@ function catalogueOf(
       const text = documentText(envelope);
       const found = await store.get(key);
       if (found === null) {
-        const lockedUntil = new Date(now().getTime() + site.backup.keep.daily * 86_400_000);
+        const lockedUntil = new Date(deps.now().getTime() + site.backup.keep.daily * 86_400_000);
         await store.put(key, text, { ...json, lockedUntil, over: null });
       } else if (found.text !== text) {
         throw failure(

@@ -134,7 +134,11 @@ function failureOf(job: string, reason: string, { message, log }: JobOutcome) {
   const said = parseObject(message);
   const type = said?.['failure'];
   if (typeof type === 'string' && type in failures) {
-    return failure(type as FailureType, String(said?.['message'] ?? ''));
+    const sentence = said?.['message'];
+    return failure(
+      type as FailureType,
+      typeof sentence === 'string' ? sentence : `Job ${job} failed`,
+    );
   }
   const tail = message || log.trim().split('\n').slice(-8).join('\n');
   return failure('JobFailed', `Job ${job} failed (${reason}): ${tail || 'it left no log'}`);
