@@ -7,9 +7,16 @@ import { failures } from '../domain/failures.ts';
  * person should do. The message says what happened and to what.
  *
  * The original error is not attached as `cause`: client libraries put requests, and with them credentials, into theirs.
+ *
+ * @param options.retryAfterMs when the other side said how long to wait; instead of the retry profile's interval.
  */
-export function failure(type: FailureType, message: string): ApplicationFailure {
-  return ApplicationFailure.create({ type, message, nonRetryable: !failures[type].retryable });
+export function failure(
+  type: FailureType,
+  message: string,
+  { retryAfterMs }: { retryAfterMs?: number } = {},
+): ApplicationFailure {
+  const nonRetryable = !failures[type].retryable;
+  return ApplicationFailure.create({ type, message, nonRetryable, nextRetryDelay: retryAfterMs });
 }
 
 /** The failure type of an error thrown by an activity, or null when it is none of the table. */

@@ -1,6 +1,7 @@
 import { Client, type ClientInterceptors } from '@temporalio/client';
 import type { NativeConnection } from '@temporalio/worker';
 import type { AllActivities } from '../activities/contracts.ts';
+import { createCdnActivities } from '../activities/cdn/index.ts';
 import {
   createDriftDetection,
   createHybridObservers,
@@ -75,6 +76,7 @@ export function createActivities(parts: ActivityParts): AllActivities {
       openSession: (site) => sessions.loginCookies(site),
       now: () => new Date(),
     }),
+    ...createCdnActivities({ secrets }),
     ...createVisitorActivities(),
     ...createNotificationActivities({ secrets, logger }),
     ...createLockActivities({ client: temporal }),

@@ -1,28 +1,40 @@
 import { digestOf } from '../digest.ts';
-import type { Json, JsonObject } from '../json.ts';
+import type { JsonObject } from '../json.ts';
 
-/** The phases whose rules Presslift writes in later steps of the roadmap; they are described even where they are empty. */
-export const knownCdnPhases = [
+/** Phases whose rules a zone's owner writes. A recovery point names each, also those without rules: rules that came later go. */
+export const zonePhases = [
+  'http_config_settings',
+  'http_custom_errors',
+  'http_ratelimit',
   'http_request_cache_settings',
   'http_request_dynamic_redirect',
   'http_request_firewall_custom',
+  'http_request_firewall_managed',
+  'http_request_late_transform',
+  'http_request_origin',
+  'http_request_redirect',
+  'http_request_transform',
+  'http_response_compression',
   'http_response_headers_transform',
 ] as const;
 
+/** Version of a phase that has no ruleset; the first real one is "1". */
+export const noRulesetVersion = '0';
+
+/** What the provider assigns by itself, and refuses or ignores in an update. */
+const assigned = new Set(['id', 'version', 'last_updated', 'categories']);
+
 /**
- * A rule as it is written back: without what Cloudflare assigns by itself (`id`, `version`, `last_updated`, `categories`).
- * `ref` stays: it is what keeps a rule's identity over updates, and the default of a rule without one is its first id.
+ * A rule as it is written back: all of it but what the provider assigns by itself. `ref` stays: it is what keeps a rule's
+ * identity over updates, and the default of a rule without one is its first id.
  */
 export function restorableRule(rule: Readonly<Record<string, unknown>>): JsonObject {
-  const { ref, action, action_parameters, description, enabled, expression, logging } = rule;
-  const { ratelimit, exposed_credential_check, id } = rule;
-  const kept = {
-    ...{ ref: ref ?? id, action, action_parameters, description, enabled: enabled ?? true },
-    ...{ expression, logging, ratelimit, exposed_credential_check },
-  };
-  return Object.fromEntries(
-    Object.entries(kept).filter(([, value]) => value !== undefined && value !== null),
-  ) as Record<string, Json>;
+  const kept = Object.entries(rule).filter(
+    ([name, value]) => !assigned.has(name) && value !== undefined && value !== null,
+  );
+  const { ref = rule.id, enabled = true, ...rest } = Object.fromEntries(kept);
+  const identity = ref === undefined ? {} : { ref };
+  return { ...rest, ...identity, enabled } as JsonObject;
 }
 
 /**

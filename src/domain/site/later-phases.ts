@@ -34,6 +34,12 @@ export const cdn = z
     zoneId: nonEmptyText.describe('Id of the zone that holds the host names.'),
     token: secretReference.describe('API token for this zone.'),
     apiEndpoint: url.optional().describe("The provider's API; the official one when absent."),
+    purgeBatch: z
+      .int()
+      .min(1)
+      .max(100)
+      .default(30)
+      .describe('How many host names one request empties the cache for.'),
     htmlTtl: duration.default('PT1H').describe('How long pages for anonymous visitors are kept.'),
     assetTtl: duration.default('P30D').describe('How long images, styles and scripts are kept.'),
     bypassPaths: z
