@@ -23,7 +23,8 @@ export const exitCodes = {
   },
   notFound: {
     code: 6,
-    meaning: 'There is no such site, workflow, open gate or operator question.',
+    meaning:
+      'There is no such site, workflow, recovery point, schedule, open gate or operator question.',
   },
   alreadyRunning: { code: 7, meaning: 'The same operation runs for this site already.' },
   interrupted: { code: 130, meaning: 'Interrupted from the keyboard; workflows go on.' },

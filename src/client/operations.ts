@@ -62,7 +62,8 @@ export interface WorkflowRef extends Started {
   parent: string | null;
 }
 
-async function start(
+/** Starts a workflow that must not run yet. @throws AlreadyRunningError */
+export async function start(
   client: Client,
   type: string,
   workflowId: string,

@@ -1,27 +1,10 @@
 import { Argument, Command, InvalidArgumentError, Option } from 'commander';
 import type { PhaseOperation } from '../domain/operation.ts';
-import { dnsLabel } from '../domain/site/values.ts';
 import { LAST_IMPLEMENTED_PHASE, phasesBetween } from '../workflows/parts/phases.ts';
 import type { CommandContext } from './context.ts';
-import { exitCodeTable, type ExitName } from './exit-codes.ts';
-
-/** Called with how a command ended. */
-type Finish = (exit: ExitName) => void;
-
-const site = new Argument('<site>', 'name of a file in the sites folder, without .yaml').argParser(
-  (value: string) => {
-    if (dnsLabel.safeParse(value).success) return value;
-    throw new InvalidArgumentError('Allowed: lower case letters, digits and -.');
-  },
-);
-
-const target = new Argument(
-  '<site|workflow>',
-  'a site, or a workflow id such as acme/hybridStorage',
-).argParser((value: string) => {
-  if (value.includes('/') || dnsLabel.safeParse(value).success) return value;
-  throw new InvalidArgumentError('Allowed: the name of a site, or a workflow id.');
-});
+import { exitCodeTable } from './exit-codes.ts';
+import { examples, option, runOptions, site, target, type Finish } from './program-parts.ts';
+import { addRecovery } from './program-recovery.ts';
 
 const operationNames = phasesBetween(0, LAST_IMPLEMENTED_PHASE).map((phase) => phase.operation);
 
@@ -31,28 +14,8 @@ const phaseNumber = (value: string) => {
   throw new InvalidArgumentError(`Allowed: a phase from 0 to ${LAST_IMPLEMENTED_PHASE}.`);
 };
 
-const option = {
-  json: () => new Option('--json', 'print one JSON document on standard output'),
-  as: () =>
-    new Option('--as <name>', 'who is speaking (default: PRESSLIFT_APPROVER, else your user name)'),
-  reason: () => new Option('--reason <text>', 'why; kept in the history and the report'),
-  yes: (text: string) => new Option('--yes', text),
-  from: () => new Option('--from <phase>', 'first phase').argParser(phaseNumber),
-  to: () => new Option('--to <phase>', 'last phase').argParser(phaseNumber),
-  requestedBy: () =>
-    new Option(
-      '--requested-by <name>',
-      'who asks for it, for the two-person rule (default: PRESSLIFT_APPROVER, else your user name)',
-    ),
-  onFailure: () =>
-    new Option(
-      '--on-failure <what>',
-      'when a change fails for good: ask an operator, or undo at once',
-    ).choices(['ask', 'compensate']),
-};
-
-const examples = (...lines: string[]) =>
-  `\nExamples:\n${lines.map((line) => `  $ presslift ${line}`).join('\n')}\n`;
+const from = () => new Option('--from <phase>', 'first phase').argParser(phaseNumber);
+const to = () => new Option('--to <phase>', 'last phase').argParser(phaseNumber);
 
 /** The command tree. Each command's code is loaded when it runs, so that help and completion are quick. */
 export function buildProgram(context: CommandContext, finish: Finish): Command {
@@ -68,6 +31,7 @@ export function buildProgram(context: CommandContext, finish: Finish): Command {
   addPlatform(program, context, finish);
   addSite(program, context, finish);
   addRunning(program, context, finish);
+  addRecovery(program, context, finish);
   addDeciding(program, context, finish);
   addOperator(program, context, finish);
   addHelp(program, context, finish);
@@ -145,28 +109,14 @@ function addSite(program: Command, context: CommandContext, finish: Finish): voi
     });
 }
 
-const runOptions = (command: Command) =>
-  command
-    .addOption(option.as())
-    .addOption(option.requestedBy())
-    .addOption(option.onFailure())
-    .addOption(new Option('--detach', 'start it and return at once').conflicts(['wait', 'yes']))
-    .addOption(
-      new Option('--wait', 'follow it to its end; on a terminal ask at every gate').conflicts([
-        'detach',
-      ]),
-    )
-    .addOption(option.yes('approve every gate by itself as --as; for demonstrations and CI'))
-    .addOption(option.json());
-
 function addRunning(program: Command, context: CommandContext, finish: Finish): void {
   program
     .command('plan')
     .description('observe and plan, change nothing, show what would be done')
     .addArgument(site)
     .addArgument(new Argument('[operation]', 'one operation').choices(operationNames))
-    .addOption(option.from())
-    .addOption(option.to())
+    .addOption(from())
+    .addOption(to())
     .addOption(option.requestedBy())
     .addOption(option.json())
     .addHelpText('after', examples('plan acme hybridStorage', 'plan acme --to 1'))
@@ -179,8 +129,9 @@ function addRunning(program: Command, context: CommandContext, finish: Finish): 
       .command('migrate')
       .description('take a site along the roadmap; stops at the first gate unless told otherwise')
       .addArgument(site)
-      .addOption(option.from())
-      .addOption(option.to()),
+      .addOption(from())
+      .addOption(to())
+      .addOption(option.onFailure()),
   )
     .addHelpText(
       'after',
@@ -199,7 +150,8 @@ function addRunning(program: Command, context: CommandContext, finish: Finish): 
       .command('run')
       .description('one operation of the roadmap alone')
       .addArgument(site)
-      .addArgument(new Argument('<operation>', 'which').choices(operationNames)),
+      .addArgument(new Argument('<operation>', 'which').choices(operationNames))
+      .addOption(option.onFailure()),
   )
     .addHelpText('after', examples('run acme prerequisites', 'run acme hybridStorage --wait'))
     .action(async (name: string, operation: PhaseOperation, options: object) => {

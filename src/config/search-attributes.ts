@@ -1,10 +1,15 @@
 import type { Connection } from '@temporalio/client';
 import { searchAttributeNames } from '../domain/search-attributes.ts';
 import { grpcCode, grpcCodes } from './grpc.ts';
-import type { Logger } from './logging.ts';
 
 /** `INDEXED_VALUE_TYPE_KEYWORD` of Temporal's API. */
 const KEYWORD = 2;
+
+/** Where it says what it did; the worker's log is one. */
+export interface Told {
+  info(what: { added: string[]; namespace: string }, text: string): void;
+  warn(what: { err: unknown; commands: string[] }, text: string): void;
+}
 
 /**
  * Makes Presslift's search attributes known to the namespace. Those that exist stay; without permission (Temporal Cloud,
@@ -13,7 +18,7 @@ const KEYWORD = 2;
 export async function ensureSearchAttributes(
   connection: Pick<Connection, 'operatorService'>,
   namespace: string,
-  logger: Logger,
+  logger: Told,
 ): Promise<void> {
   try {
     const { customAttributes } = await connection.operatorService.listSearchAttributes({

@@ -1,4 +1,5 @@
 import type { OperatorDecision } from '../../domain/operation.ts';
+import { confirm } from '../confirm.ts';
 import { asJson, speaker, withClient, type CommandContext } from '../context.ts';
 import { CommandError } from '../errors.ts';
 import type { ExitName } from '../exit-codes.ts';
@@ -11,22 +12,6 @@ export interface OperatorOptions {
   reason?: string;
   yes?: boolean;
   json?: boolean;
-}
-
-/** Asks before something that is not safe or ends an operation; in a script `--yes` says it. */
-async function confirm(
-  { terminal }: CommandContext,
-  question: string,
-  yes: boolean | undefined,
-): Promise<void> {
-  if (yes === true) return;
-  if (!terminal.interactive) {
-    throw new CommandError('usage', `${question} There is no terminal to ask on; say --yes.`);
-  }
-  const answer = await terminal.ask(`${question} Type "yes" to do it: `);
-  if (answer?.trim().toLowerCase() !== 'yes') {
-    throw new CommandError('waiting', 'Nothing was done.');
-  }
 }
 
 /** `presslift retry`, `skip` and `compensate`: answers an operation that stopped in `needs-operator`. */

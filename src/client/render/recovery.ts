@@ -30,6 +30,10 @@ export function renderRecovery(statuses: OperationStatus[], paint: Paint): strin
   return `${paint('bold', 'Recovery, newest of each')}\n${indent(renderTable(rows), 2)}`;
 }
 
+/** The same for a person who has just changed it. */
+export const renderState = (state: RecoveryPointState) =>
+  printable(stateText(state) || 'nothing is known of it; it may be removed when its time has come');
+
 /** What became known of a point: `pinned by alice (before the sale); proved 2026-… in 12 s`. */
 function stateText({ pinned, bad, proved }: RecoveryPointState): string {
   const why = (reason: string | null) => (reason === null ? '' : ` (${reason})`);

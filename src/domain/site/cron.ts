@@ -117,3 +117,19 @@ export function cronGaps(times: CronTimes): { shortestMs: number; longestMs: num
   const longest = gaps.reduce((a, b) => Math.max(a, b));
   return { shortestMs: shortest * MINUTE_MS, longestMs: longest * MINUTE_MS };
 }
+
+const fieldText = (numbers: number[], all: number) => {
+  const sorted = ascending(numbers);
+  return sorted.length === all ? '*' : sorted.join(',');
+};
+
+/** Times as a cron expression in one form: the same times give the same text, however they were written. */
+export function cronText({ minutes, hours, daysOfMonth, months, daysOfWeek }: CronTimes): string {
+  return [
+    fieldText(minutes, 60),
+    fieldText(hours, 24),
+    fieldText(daysOfMonth, 31),
+    fieldText(months, 12),
+    fieldText(daysOfWeek, 7),
+  ].join(' ');
+}
