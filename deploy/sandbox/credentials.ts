@@ -24,13 +24,21 @@ export interface SandboxCredentials {
 export async function sandboxCredentials(): Promise<SandboxCredentials> {
   const known = await readCredentials();
   const made = { ...newCredentials(), ...known };
-  if (Object.keys(made).length === Object.keys(known).length) return made;
+  if (Object.keys(made).length > Object.keys(known).length) await keepCredentials(made);
+  return made;
+}
+
+/** Keeps what was changed while the sandbox runs: a password that its database API has set anew. */
+export async function changeCredentials(changed: Partial<SandboxCredentials>): Promise<void> {
+  await keepCredentials({ ...(await sandboxCredentials()), ...changed });
+}
+
+async function keepCredentials(credentials: SandboxCredentials): Promise<void> {
   await mkdir(dirname(paths.credentials), { recursive: true });
   const temporary = `${paths.credentials}.${process.pid}`;
-  await writeFile(temporary, JSON.stringify(made, null, 2), { mode: 0o600 });
+  await writeFile(temporary, JSON.stringify(credentials, null, 2), { mode: 0o600 });
   await chmod(temporary, 0o600);
   await rename(temporary, paths.credentials);
-  return made;
 }
 
 async function readCredentials(): Promise<Partial<SandboxCredentials>> {

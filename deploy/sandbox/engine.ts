@@ -10,13 +10,14 @@ import { mountsBelow, takeDown } from './down.ts';
 import { sandboxEnvironment, writeEnvironment } from './environment.ts';
 import type { EngineHost } from './host.ts';
 import { contextFor } from './host.ts';
-import { removeHostsBlock, writeHostsBlock } from './hosts-file.ts';
+import { removeHostsBlock } from './hosts-file.ts';
 import { lockSandbox } from './lock.ts';
+import { writeMachineNames } from './names.ts';
 import { assertMachine } from './preflight.ts';
 import { rememberedPrograms } from './program-dirs.ts';
 import type { OnProgress } from './progress.ts';
 import { givenEndpoints, remaining, replacedComponents } from './replaced.ts';
-import { hostNames, network, paths } from './settings.ts';
+import { paths } from './settings.ts';
 import type { ComponentStatus } from './status.ts';
 import { statusOf } from './status.ts';
 import { bringUp } from './up.ts';
@@ -77,10 +78,10 @@ export async function sandboxUp(options: SandboxUpOptions = {}): Promise<Sandbox
       components: chosen,
       install,
       onProgress,
-      beforeStart: writeHostNames,
+      beforeStart: writeMachineNames,
     });
     // Also when nothing was started: somebody may have removed them.
-    await writeHostNames();
+    await writeMachineNames();
     await writeEnvironment(await sandboxEnvironment(host.credentials, given));
     return {
       started,
@@ -160,15 +161,6 @@ async function engineHost(signal: AbortSignal | undefined): Promise<EngineHost> 
     programDirs: await rememberedPrograms(),
     signal: signal ?? new AbortController().signal,
   };
-}
-
-/** Visitors come in by name; the database and the object storage are met by the names in their certificates. */
-async function writeHostNames(): Promise<void> {
-  await writeHostsBlock({
-    [hostNames.acme]: network.ingressAddress,
-    [hostNames.database]: network.loopback,
-    [hostNames.objectStorage]: network.loopback,
-  });
 }
 
 /** Says that the folder is a sandbox's, so that `reset` removes no other one. */

@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import type { Component } from '../component.ts';
 import { kube } from '../kube.ts';
 import { healthPorts } from '../listeners.ts';
-import { hostNames, network, paths } from '../settings.ts';
+import { podHosts, podHostsFile } from '../names.ts';
+import { network, paths } from '../settings.ts';
 import {
   answersPlain,
   clusterDomain,
@@ -13,9 +14,6 @@ import {
 } from './kubernetes-parts.ts';
 
 const corefile = join(paths.kubernetes, 'Corefile');
-
-/** The sandbox's names as pods see them. Without a file of its own the plugin would read the machine's /etc/hosts. */
-const hostsFile = join(paths.kubernetes, 'pod-hosts');
 
 export const coredns: Component = {
   name: 'coredns',
@@ -26,8 +24,7 @@ export const coredns: Component = {
     const { apply } = await kube();
     await apply(rights);
     const kubeconfig = await ensureKubeconfig('coredns');
-    const names = Object.values(hostNames).map((name) => `${network.nodeAddress} ${name}\n`);
-    await writeWhenChanged(hostsFile, names.join(''));
+    await writeWhenChanged(podHostsFile, await podHosts());
     await writeWhenChanged(corefile, settings(kubeconfig, await machineHasNameserver()));
     const program = join(context.programDir('coredns'), 'coredns');
     await context.daemon('coredns', program, ['-conf', corefile]);
@@ -39,12 +36,14 @@ export const coredns: Component = {
   stop: (context) => context.stopDaemon('coredns', { timeoutMs: 2_000 }),
 };
 
+// Without a file of its own the plugin `hosts` would read the machine's /etc/hosts.
 function settings(kubeconfig: string, forwards: boolean): string {
   return `.:53 {
   bind ${network.nodeAddress}
   errors
   ready ${network.loopback}:${healthPorts.coredns}
-  hosts ${hostsFile} {
+  hosts ${podHostsFile} {
+    reload 1s
     fallthrough
   }
   kubernetes ${clusterDomain} in-addr.arpa ip6.arpa {

@@ -1,9 +1,14 @@
-/** DigitalOcean's API, as far as the product calls it: the stand-in in stand-ins/digitalocean. */
+/**
+ * DigitalOcean's API, as far as the product calls it: the stand-in in stand-ins/digitalocean. Database clusters that it
+ * restores from backups are daemons of this component, beside the stand-in itself.
+ */
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Component } from '../component.ts';
+import { createDaemons } from '../daemons.ts';
 import { ensureCertificateAuthority } from '../pki.ts';
 import { endpoints, paths } from '../settings.ts';
+import { removeFirewall } from '../stand-ins/digitalocean/firewall.ts';
 import { healthPath } from '../stand-ins/digitalocean/server.ts';
 
 const main = join(import.meta.dirname, '../stand-ins/digitalocean/main.ts');
@@ -21,7 +26,16 @@ export const digitalocean: Component = {
     return isHealthy(`${endpoints.digitalocean}${healthPath}`);
   },
   async stop(context) {
+    // First, so that it starts no server while its servers are stopped.
     await context.stopDaemon('digitalocean');
+    const daemons = createDaemons({
+      ...{ stateDir: paths.state, pidDir: paths.pids, logDir: paths.logs },
+    });
+    for (const { name, component } of await daemons.records()) {
+      // They flush their pages on SIGTERM; a kill would cost a recovery at the next start.
+      if (component === this.name) await context.stopDaemon(name, { timeoutMs: 20_000 });
+    }
+    await removeFirewall();
   },
   async reset() {
     await rm(join(paths.state, 'digitalocean'), { recursive: true, force: true });

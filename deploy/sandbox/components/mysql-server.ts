@@ -5,6 +5,7 @@
  */
 import type { SandboxCredentials } from '../credentials.ts';
 import type { ServerPackage } from './mysql-packages.ts';
+import type { ServerFolders } from './mysql-root.ts';
 
 export type DatabaseEngine = 'mysql' | 'mariadb';
 
@@ -63,41 +64,54 @@ export function selectedEngine(selected = process.env.PRESSLIFT_SANDBOX_DATABASE
 /** Identity of the server in its root; far from what distributions give to people and services. */
 export const serverUser = { name: 'mysql', uid: 913_306, gid: 913_306 } as const;
 
-/** The server's settings file. Every path is one inside the server's root. */
-export function serverSettings(
-  engine: DatabaseEngine,
-  listen: { addresses: string[]; port: number },
-): string {
+/** What of a server's settings differs from one server to the next. Every path is one that the server sees. */
+export interface ServerPlace {
+  addresses: readonly string[];
+  port: number;
+  folders: ServerFolders;
+  basedir: string;
+  /** Null: it runs as whoever starts it. */
+  user: { name: string } | null;
+  /** Further lines; they win over the ones before. */
+  extra?: readonly string[];
+}
+
+/** The server's settings file. */
+export function serverSettings(engine: DatabaseEngine, place: ServerPlace): string {
+  const { data, run, settings, temporary } = place.folders;
   return [
     '[mysqld]',
-    `user=${serverUser.name}`,
-    'basedir=/usr',
-    'datadir=/var/lib/mysql',
-    'tmpdir=/tmp',
-    'socket=/run/mysqld/mysqld.sock',
-    'pid-file=/run/mysqld/mysqld.pid',
-    `bind-address=${listen.addresses.join(',')}`,
-    `port=${listen.port}`,
+    ...(place.user ? [`user=${place.user.name}`] : []),
+    `basedir=${place.basedir}`,
+    `datadir=${data}`,
+    `tmpdir=${temporary}`,
+    `socket=${run}/mysqld.sock`,
+    `pid-file=${run}/mysqld.pid`,
+    `bind-address=${place.addresses.join(',')}`,
+    `port=${place.port}`,
     'skip-name-resolve=ON',
     'require_secure_transport=ON',
     'tls_version=TLSv1.2,TLSv1.3',
-    'ssl-ca=/etc/mysql/ca.crt',
-    'ssl-cert=/etc/mysql/server.crt',
-    'ssl-key=/etc/mysql/server.key',
+    `ssl-ca=${settings}/ca.crt`,
+    `ssl-cert=${settings}/server.crt`,
+    `ssl-key=${settings}/server.key`,
     'server-id=1',
     'log-bin=binlog',
     'sync_binlog=1',
+    // The administrator of a managed database is not root and restores triggers all the same.
+    'log_bin_trust_function_creators=ON',
     'character-set-server=utf8mb4',
     'max_connections=150',
     'innodb_buffer_pool_size=128M',
     'performance_schema=OFF',
     ...engines[engine].settings,
+    ...(place.extra ?? []),
     '',
   ].join('\n');
 }
 
 /** What a managed database's administrator may do: everything but to touch the server itself. */
-const administratorPrivileges = [
+export const administratorPrivileges = [
   'SELECT',
   'INSERT',
   'UPDATE',

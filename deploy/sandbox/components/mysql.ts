@@ -3,7 +3,7 @@
  * root of its own (mysql-packages.ts) under an own user id; its folders below `paths.state/mysql` are mounted into that
  * root in a mount namespace that ends with the process.
  */
-import { chmod, chown, copyFile, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { createConnection } from 'mysql2/promise';
@@ -12,6 +12,8 @@ import { ensureCertificateAuthority, issueCertificate } from '../pki.ts';
 import { hostNames, network, paths, ports } from '../settings.ts';
 import type { ServerTree } from './mysql-packages.ts';
 import { unpackedServer } from './mysql-packages.ts';
+import type { ServerRuntime } from './mysql-root.ts';
+import { foldersBelow, prepareServer, rootedRuntime, secure, serverCommand } from './mysql-root.ts';
 import type { DatabaseEngine } from './mysql-server.ts';
 import {
   engines,
@@ -23,14 +25,11 @@ import {
 
 const addresses = [network.loopback, network.nodeAddress];
 
-/** Folders of the server: what is mounted where in its root. */
 const home = join(paths.state, 'mysql');
-const folders = {
-  data: join(home, 'data'),
-  run: join(home, 'run'),
-  settings: join(home, 'settings'),
-  temporary: join(home, 'tmp'),
-} as const;
+
+/** Folders of the server: what is mounted where in its root. */
+export const databaseFolders = foldersBelow(home);
+const folders = databaseFolders;
 
 /** Names the engine that the data folder belongs to: one engine cannot read the other's files. */
 const engineFile = join(home, 'engine');
@@ -38,25 +37,11 @@ const engineFile = join(home, 'engine');
 /** Root comes in by this socket and nowhere else. */
 export const databaseSocket = join(folders.run, 'mysqld.sock');
 
-/** $1 root, $2 data, $3 run, $4 settings, $5 temporary files; the rest is the server's command line. */
-const enterRoot = `
-set -e
-root=$1; mount --bind "$2" "$root/var/lib/mysql"; mount --bind "$3" "$root/run/mysqld"
-mount --bind "$4" "$root/etc/mysql"; mount --bind "$5" "$root/tmp"; mount --rbind /dev "$root/dev"
-shift 5
-exec chroot "$root" "$@"
-`;
-
-function serverCommand(tree: ServerTree, engine: DatabaseEngine, args: string[]): string[] {
-  const mounted = [folders.data, folders.run, folders.settings, folders.temporary];
-  return [
-    ...['--mount', '--propagation', 'private', '--', 'sh', '-c', enterRoot, 'sh'],
-    ...[tree.root, ...mounted, engines[engine].program, '--defaults-file=/etc/mysql/my.cnf'],
-    ...args,
-  ];
-}
-
-async function unpacked(engine: DatabaseEngine, context: ComponentContext): Promise<ServerTree> {
+/** The server's tree, unpacked once, with the server's user in it. */
+export async function unpacked(
+  engine: DatabaseEngine,
+  context: Pick<ComponentContext, 'run' | 'progress'>,
+): Promise<ServerTree> {
   const tree = await unpackedServer(engines[engine], paths.cache, context);
   const passwd = `root:x:0:0::/:/bin/false\n${serverUser.name}:x:${serverUser.uid}:${serverUser.gid}::/:/bin/false\n`;
   await writeFile(join(tree.root, 'etc/passwd'), passwd);
@@ -67,47 +52,29 @@ async function unpacked(engine: DatabaseEngine, context: ComponentContext): Prom
   return tree;
 }
 
-/** Gives a file to the server alone. */
-async function secure(file: string, mode = 0o600): Promise<void> {
-  await chown(file, serverUser.uid, serverUser.gid);
-  await chmod(file, mode);
-}
-
-/** Settings, certificate and folders; written anew at every start, so that a changed setting takes hold. */
-async function prepare(engine: DatabaseEngine): Promise<void> {
-  for (const folder of Object.values(folders)) {
-    await mkdir(folder, { recursive: true });
-    await secure(folder, 0o750);
-  }
+async function prepare(runtime: ServerRuntime): Promise<void> {
   const authority = await ensureCertificateAuthority('sandbox-ca');
-  const server = await issueCertificate({
+  const certificate = await issueCertificate({
     ca: 'sandbox-ca',
     name: 'database',
     commonName: hostNames.database,
     dnsNames: [hostNames.database],
     usages: ['server'],
   });
-  const files = {
-    'ca.crt': authority.certFile,
-    'server.crt': server.certFile,
-    'server.key': server.keyFile,
-  };
-  for (const [name, source] of Object.entries(files)) {
-    const file = join(folders.settings, name);
-    await copyFile(source, file);
-    await secure(file);
-  }
-  const settings = join(folders.settings, 'my.cnf');
-  await writeFile(settings, serverSettings(engine, { addresses, port: ports.database }));
-  await secure(settings, 0o640);
+  const settings = serverSettings(runtime.engine, {
+    ...{ addresses, port: ports.database, folders: runtime.seen(folders) },
+    ...{ basedir: runtime.basedir, user: runtime.user },
+  });
+  await prepareServer(runtime, folders, { authority, certificate, settings });
 }
 
 /** Makes the data folder with the sandbox's users in it. A folder that was left half made is made anew. */
 async function initialise(
-  engine: DatabaseEngine,
+  runtime: ServerRuntime,
   tree: ServerTree,
   context: ComponentContext,
 ): Promise<void> {
+  const { engine } = runtime;
   const before = await readFile(engineFile, 'utf8').catch(() => undefined);
   if (before === engine) return;
   if (before !== undefined) {
@@ -118,22 +85,24 @@ async function initialise(
   context.progress('making the data folder');
   await rm(folders.data, { recursive: true, force: true });
   await mkdir(folders.data);
-  await secure(folders.data, 0o750);
+  await secure(runtime, folders.data, 0o750);
   const statements = initialStatements(engine, context.credentials);
   if (engine === 'mysql') {
     const file = join(folders.settings, 'initial.sql');
     await writeFile(file, statements, { mode: 0o600 });
-    await secure(file);
+    await secure(runtime, file);
     try {
       const args = ['--initialize-insecure', '--init-file=/etc/mysql/initial.sql'];
-      await context.run('unshare', serverCommand(tree, engine, args), { timeoutMs: 300_000 });
+      const [command, commandArgs] = serverCommand(runtime, folders, args);
+      await context.run(command, commandArgs, { timeoutMs: 300_000 });
     } finally {
       await rm(file, { force: true });
     }
   } else {
     const input = (await mariadbSystemTables(tree)) + statements;
     const args = ['--bootstrap', '--log-warnings=0', '--max-allowed-packet=8M'];
-    await context.run('unshare', serverCommand(tree, engine, args), { input, timeoutMs: 300_000 });
+    const [command, commandArgs] = serverCommand(runtime, folders, args);
+    await context.run(command, commandArgs, { input, timeoutMs: 300_000 });
   }
   await writeFile(`${engineFile}.new`, engine);
   await rename(`${engineFile}.new`, engineFile);
@@ -168,7 +137,8 @@ async function answersOverTls(address: string, password: string): Promise<void> 
     user: 'doadmin',
     password,
     ssl: { ca: await readFile(certFile), rejectUnauthorized: true, verifyIdentity: true },
-    stream: () => connect(ports.database, address),
+    // From where the provider itself connects, whatever trusted sources say.
+    stream: () => connect({ port: ports.database, host: address, localAddress: network.provider }),
     connectTimeout: 3_000,
   });
   try {
@@ -192,9 +162,10 @@ export const mysql: Component = {
     if (await context.isRunning('mysql')) return;
     const engine = selectedEngine();
     const tree = await unpacked(engine, context);
-    await prepare(engine);
-    await initialise(engine, tree, context);
-    await context.daemon('mysql', 'unshare', serverCommand(tree, engine, []));
+    const runtime = rootedRuntime(tree, engine);
+    await prepare(runtime);
+    await initialise(runtime, tree, context);
+    await context.daemon('mysql', ...serverCommand(runtime, folders));
   },
   async ready(context) {
     try {

@@ -1,6 +1,7 @@
 /** Proves how the sandbox's database servers are chosen, found and set up; that they run is the end-to-end tests' matter. */
 import { expect, test } from 'vitest';
 import { hasSeries } from '../../../deploy/sandbox/components/mysql-packages.ts';
+import { foldersBelow } from '../../../deploy/sandbox/components/mysql-root.ts';
 import {
   initialStatements,
   selectedEngine,
@@ -25,7 +26,16 @@ test('MySQL is the default, MariaDB can be selected, anything else is refused', 
 
 test('both servers demand TLS and listen where they are told', () => {
   for (const engine of ['mysql', 'mariadb'] as const) {
-    const settings = serverSettings(engine, { addresses: ['127.0.0.1', '10.85.0.1'], port: 13306 });
+    const settings = serverSettings(engine, {
+      ...{ addresses: ['127.0.0.1', '10.85.0.1'], port: 13306 },
+      ...{ folders: foldersBelow('/server'), basedir: '/usr', user: { name: 'mysql' } },
+      extra: ['max_connections=75'],
+    });
+    // A later line wins over an earlier one.
+    expect(settings.lastIndexOf('max_connections=75')).toBeGreaterThan(
+      settings.indexOf('max_connections=150'),
+    );
+    expect(settings).toContain('\ndatadir=/server/data\n');
     expect(settings).toContain('\nrequire_secure_transport=ON\n');
     expect(settings).toContain('\nbind-address=127.0.0.1,10.85.0.1\nport=13306\n');
     expect(settings).toContain('\nlog-bin=binlog\n');

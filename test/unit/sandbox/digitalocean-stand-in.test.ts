@@ -8,8 +8,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { FetchRequestAdapter } from '@microsoft/kiota-http-fetchlibrary';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type {
+  DatabasesState,
+  StoredBackup,
+  StoredCluster,
+} from '../../../deploy/sandbox/stand-ins/digitalocean/clusters.ts';
 import { databaseHandlers } from '../../../deploy/sandbox/stand-ins/digitalocean/databases.ts';
 import type { DatabaseFacts } from '../../../deploy/sandbox/stand-ins/digitalocean/managed-database.ts';
+import type { NfsState } from '../../../deploy/sandbox/stand-ins/digitalocean/nfs.ts';
+import { createNfs } from '../../../deploy/sandbox/stand-ins/digitalocean/nfs.ts';
 import type { Handlers, StandIn } from '../../../deploy/sandbox/stand-ins/digitalocean/server.ts';
 import { createStandIn } from '../../../deploy/sandbox/stand-ins/digitalocean/server.ts';
 import type { Grant } from '../../../deploy/sandbox/stand-ins/digitalocean/spaces-accounts.ts';
@@ -35,7 +42,12 @@ let accounts: Map<string, readonly Grant[]>;
 let clock: Date;
 const logged: string[] = [];
 
-const facts: DatabaseFacts = {
+/** What the handlers had done, in order; passwords that they set. */
+const events: string[] = [];
+const changed: string[][] = [];
+let backups: StoredBackup[] = [];
+
+const initialFacts: DatabaseFacts = {
   version: '9.7.4',
   databases: ['defaultdb', 'wordpress'],
   users: [
@@ -44,20 +56,40 @@ const facts: DatabaseFacts = {
   ],
 };
 
+let facts: DatabaseFacts;
+
 const keysFile = (): string => join(folder, 'spaces-keys.json');
 
 function handlers(): Handlers {
-  const cluster = {
+  const cluster: StoredCluster = {
     ...{ id: clusterId, name: 'acme-db', region: 'nyc3', host: 'db.presslift.test', port: 13306 },
-    ...{ ca, administrator: 'doadmin', createdAt: '2026-01-02T03:04:05.000Z' },
+    ...{ size: 'db-s-1vcpu-1gb', nodes: 1, storageMib: 10_240, tags: [], rules: [], fork: null },
+    privateNetwork: 'd455e75d-4858-4eec-8c95-da2f0a5f93a7',
+    projectId: '9cc10173-e9ea-4176-9dbc-a4cee4c4ff31',
+    createdAt: '2026-01-02T03:04:05.000Z',
     passwords: { doadmin: 'admin-secret', wordpress: 'wordpress-secret' },
   };
-  const database = {
+  const database = (host: string) => ({
     facts: async () => {
       if (!databaseAnswers) throw new Error('connection refused');
       return facts;
     },
-  };
+    setPassword: async (user: string, password: string) =>
+      void changed.push([host, user, password]),
+    addUser: async (user: string) =>
+      void facts.users.push({ name: user, authPlugin: 'caching_sha2_password' }),
+    removeUser: async (user: string) => {
+      facts.users = facts.users.filter(({ name }) => name !== user);
+    },
+    addDatabase: async (name: string) => void facts.databases.push(name),
+    removeDatabase: async (name: string) => {
+      facts.databases = facts.databases.filter((each) => each !== name);
+    },
+  });
+  const databases = new JsonFile<DatabasesState>(join(folder, 'databases.json'), () => ({
+    clusters: [cluster],
+    backups: [],
+  }));
   const spacesAccounts = {
     create: async (grants: readonly Grant[]) => {
       const accessKey = `KEY${accounts.size + 1}`;
@@ -68,7 +100,24 @@ function handlers(): Handlers {
   };
   const file = new JsonFile<SpacesKeysState>(keysFile(), () => ({ keys: [] }));
   return {
-    ...databaseHandlers(cluster, database),
+    ...databaseHandlers({
+      ...{ file: databases, ca, administrator: 'doadmin', now: () => clock },
+      databaseOf: ({ host }) => database(host),
+      backups: { of: async (id) => backups.filter((backup) => backup.clusterId === id) },
+      forks: {
+        make: ({ name }) => void events.push(`make ${name}`),
+        remove: async ({ name }) => void events.push(`remove ${name}`),
+      },
+      placeFor: async (name) => ({ host: `${name}.db.presslift.test`, port: 13310 }),
+      applyFirewall: async () => void events.push('firewall'),
+      retire: async ({ name }) => void events.push(`retire ${name}`),
+      passwordChanged: async (user) => void events.push(`password of ${user}`),
+    }),
+    ...createNfs(
+      new JsonFile<NfsState>(join(folder, 'nfs.json'), () => ({ shares: [], snapshots: [] })),
+      join(folder, 'nfs'),
+      () => clock,
+    ).handlers,
     ...spacesKeyHandlers(file, spacesAccounts, () => clock),
   };
 }
@@ -108,7 +157,9 @@ beforeEach(async () => {
   expectViolations = false;
   accounts = new Map();
   clock = new Date('2026-11-23T12:00:00Z');
-  logged.length = 0;
+  for (const list of [logged, events, changed]) list.length = 0;
+  backups = [];
+  facts = structuredClone(initialFacts);
   await start();
 });
 
@@ -341,7 +392,7 @@ describe('every answer', () => {
 
   test('of another path or method is 404', async () => {
     expect((await api('GET', '/v2/droplets')).status).toBe(404);
-    expect((await api('DELETE', `/v2/databases/${clusterId}`)).status).toBe(404);
+    expect((await api('DELETE', `/v2/databases/${clusterId}/ca`)).status).toBe(404);
   });
 
   test('that would break the specification is a loud error instead', async () => {

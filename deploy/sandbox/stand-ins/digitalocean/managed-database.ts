@@ -1,7 +1,8 @@
-/** The real database server behind the stand-in's database cluster. */
+/** A real database server behind one of the stand-in's database clusters. */
 import { connect } from 'node:net';
 import type { Connection, RowDataPacket } from 'mysql2/promise';
 import { createConnection } from 'mysql2/promise';
+import { administratorPrivileges } from '../../components/mysql-server.ts';
 
 export interface DatabaseUser {
   name: string;
@@ -19,6 +20,11 @@ export interface DatabaseFacts {
 export interface ManagedDatabase {
   /** Asks the server over verified TLS. Rejects when it does not answer within seconds. */
   facts(): Promise<DatabaseFacts>;
+  setPassword(user: string, password: string, authPlugin?: string): Promise<void>;
+  addUser(name: string, password: string, authPlugin?: string): Promise<void>;
+  removeUser(name: string): Promise<void>;
+  addDatabase(name: string): Promise<void>;
+  removeDatabase(name: string): Promise<void>;
 }
 
 export interface ConnectionDetails {
@@ -26,31 +32,59 @@ export interface ConnectionDetails {
   host: string;
   /** Where that name is now. */
   address: string;
+  /** Where the provider's own connections come from. */
+  from?: string;
   port: number;
   user: string;
-  password: string;
+  /** Asked at every connection: it may have been changed. */
+  password: () => string;
   /** PEM. */
   ca: string;
+  /** Root comes in here. */
+  socket: string;
 }
 
 /** Databases of the server itself, which the API does not list. */
-const ownDatabases = new Set(['information_schema', 'mysql', 'performance_schema', 'sys']);
+export const ownDatabases: ReadonlySet<string> = new Set([
+  ...['information_schema', 'mysql', 'performance_schema', 'sys'],
+]);
 
-/** A database server reached over TLS as its administrator. */
+/** A connection as root by the server's socket; the peer's user id is the credential. */
+export function connectAsRoot(socket: string): Promise<Connection> {
+  const options = { socketPath: socket, user: 'root', connectTimeout: 3_000 };
+  return createConnection({ ...options, multipleStatements: true });
+}
+
+export async function asRoot<T>(
+  socket: string,
+  work: (connection: Connection) => Promise<T>,
+): Promise<T> {
+  const connection = await connectAsRoot(socket);
+  try {
+    return await work(connection);
+  } finally {
+    connection.destroy();
+  }
+}
+
+/** A database server reached over TLS as its administrator, and changed as root. */
 export function createManagedDatabase(details: ConnectionDetails): ManagedDatabase {
-  const { host, address, port, user, password, ca } = details;
+  const { host, address, from, port, user, password, ca, socket } = details;
 
   async function rows(connection: Connection, sql: string): Promise<RowDataPacket[]> {
     const [result] = await connection.query<RowDataPacket[]>(sql);
     return result;
   }
 
+  const change = (sql: string, values: string[]): Promise<void> =>
+    asRoot(socket, async (connection) => void (await connection.query(sql, values)));
+
   return {
     async facts() {
       const connection = await createConnection({
-        ...{ host, user, password, connectTimeout: 3_000 },
+        ...{ host, user, password: password(), connectTimeout: 3_000 },
         ssl: { ca, rejectUnauthorized: true, verifyIdentity: true },
-        stream: () => connect(port, address),
+        stream: () => connect({ port, host: address, localAddress: from }),
       });
       try {
         const [version] = await rows(connection, 'SELECT VERSION() AS version');
@@ -73,5 +107,17 @@ export function createManagedDatabase(details: ConnectionDetails): ManagedDataba
         connection.destroy();
       }
     },
+    setPassword: (name, secret, plugin) =>
+      plugin === undefined
+        ? change("ALTER USER ?@'%' IDENTIFIED BY ?", [name, secret])
+        : change("ALTER USER ?@'%' IDENTIFIED WITH ? BY ?", [name, plugin, secret]),
+    addUser: (name, secret, plugin = 'caching_sha2_password') =>
+      change(
+        `CREATE USER ?@'%' IDENTIFIED WITH ? BY ? REQUIRE SSL; GRANT ${administratorPrivileges} ON *.* TO ?@'%'`,
+        [name, plugin, secret, name],
+      ),
+    removeUser: (name) => change("DROP USER ?@'%'", [name]),
+    addDatabase: (name) => change('CREATE DATABASE ??', [name]),
+    removeDatabase: (name) => change('DROP DATABASE ??', [name]),
   };
 }

@@ -6,8 +6,11 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { createServer } from 'node:http';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { readBody, sameSecret, send } from '../http.ts';
 import { ApiError, notFound } from './api-error.ts';
+import type { Control, Fault } from './faults.ts';
+import { controlAnswer, controlPath, faultError, Faults } from './faults.ts';
 import type { Limits } from './rate-limit.ts';
 import { publishedLimits, RateLimiter } from './rate-limit.ts';
 import type { Answer, CheckedRequest, Operation, RequestProblem } from './specification.ts';
@@ -29,6 +32,8 @@ export interface StandInOptions {
   token: string;
   handlers: Handlers;
   limits?: Limits;
+  /** What the control endpoint can do besides faults and limits. */
+  control?: Pick<Control, 'takeBackup' | 'addShare'>;
   now?: () => Date;
   /** One line for each request, without secrets, and one for each mistake of the stand-in. */
   log?: (line: string) => void;
@@ -38,6 +43,12 @@ export interface StandInOptions {
 export interface StandIn {
   server: Server;
   violations: readonly string[];
+  faults: Faults;
+}
+
+/** The connection is to be broken instead of an answer. */
+class Disconnect extends Error {
+  override name = 'Disconnect';
 }
 
 /** Says whether the stand-in runs and has made no mistake; no part of the API. */
@@ -48,6 +59,7 @@ export function createStandIn({
   token,
   handlers,
   limits = publishedLimits,
+  control: extraControl,
   now = () => new Date(),
   log = () => undefined,
 }: StandInOptions): StandIn {
@@ -59,6 +71,21 @@ export function createStandIn({
   }
   const limiter = new RateLimiter(limits);
   const violations: string[] = [];
+  const faults = new Faults();
+  const control: Control = {
+    ...extraControl,
+    faults,
+    limits: { get: () => limiter.limits, set: (changed) => void (limiter.limits = changed) },
+  };
+
+  /** Goes wrong as a fault asks for, and keeps the header that it names. */
+  function fail(fault: Fault, headers: Record<string, string>): never {
+    if (fault.disconnect) throw new Disconnect();
+    if (fault.retryAfterSeconds !== undefined) {
+      headers['retry-after'] = String(fault.retryAfterSeconds);
+    }
+    throw faultError(fault);
+  }
 
   async function answer(request: IncomingMessage, url: URL, requestId: string): Promise<Answer> {
     const given = bearerToken(request);
@@ -82,11 +109,17 @@ export function createStandIn({
       }
       if (!matched) throw notFound();
       const { operation, path } = matched;
+      const fault = faults.take(operation.id);
+      const goesWrong = fault?.status !== undefined || fault?.disconnect === true;
+      if (fault?.delayMs) await sleep(fault.delayMs);
+      if (fault && goesWrong && !fault.after) fail(fault, headers);
       const query = Object.fromEntries(url.searchParams);
       const checked: HandlerRequest = { path, query, url, body: await jsonBody(request) };
       refuseProblems(operation, operation.checkRequest(checked));
       result = await handlers[operation.id]!(checked);
+      if (fault && goesWrong) fail(fault, headers);
     } catch (error) {
+      if (error instanceof Disconnect) throw error;
       result = errorAnswer(error, requestId, log);
     }
     const problems = matched?.operation.checkAnswer({ ...result, headers }) ?? [];
@@ -105,6 +138,11 @@ export function createStandIn({
       send(response, violations.length === 0 ? 200 : 500, { violations });
       return;
     }
+    if (url.pathname.startsWith(controlPath)) {
+      const answered = await controlAnswer(control, request, url.pathname);
+      send(response, answered?.status ?? 404, answered?.body);
+      return;
+    }
     const requestId = randomUUID();
     const { status, body, headers } = await answer(request, url, requestId);
     log(`${request.method} ${url.pathname} ${status} ${requestId}`);
@@ -117,7 +155,7 @@ export function createStandIn({
       response.destroy();
     });
   });
-  return { server, violations };
+  return { server, violations, faults };
 }
 
 function bearerToken(request: IncomingMessage): string | undefined {

@@ -84,6 +84,8 @@ const documentId = 'digitalocean';
 
 const formats = {
   uuid: /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i,
+  // JSON numbers are checked by their type.
+  uint64: true as const,
   'date-time': /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/,
 };
 
@@ -107,17 +109,21 @@ export function loadSpecification(
       return {
         pattern: pathPattern(template),
         operation: compile(document, operation, method.toUpperCase(), {
-          path: parameters.compile(parameterSchema(named, 'path')),
-          query: parameters.compile(parameterSchema(named, 'query')),
+          path: later(() => parameters.compile(parameterSchema(named, 'path'))),
+          query: later(() => parameters.compile(parameterSchema(named, 'query'))),
           body: operation.requestBody
-            ? bodies.compile({
-                $ref: `${pointer}/requestBody/content/${escaped('application/json')}/schema`,
-              })
+            ? later(() =>
+                bodies.compile({
+                  $ref: `${pointer}/requestBody/content/${escaped('application/json')}/schema`,
+                }),
+              )
             : undefined,
           response: (name) =>
-            bodies.compile({
-              $ref: `${documentId}#/components/responses/${name}/content/${escaped('application/json')}/schema`,
-            }),
+            later(() =>
+              bodies.compile({
+                $ref: `${documentId}#/components/responses/${name}/content/${escaped('application/json')}/schema`,
+              }),
+            ),
         }),
       };
     }),
@@ -135,12 +141,20 @@ export function loadSpecification(
   };
 }
 
+/** Compiled at the first use: most processes use few of the operations. */
+type LateValidator = () => ValidateFunction;
+
+function later(compiled: LateValidator): LateValidator {
+  let validate: ValidateFunction | undefined;
+  return () => (validate ??= compiled());
+}
+
 interface Validators {
-  path: ValidateFunction;
-  query: ValidateFunction;
-  body: ValidateFunction | undefined;
+  path: LateValidator;
+  query: LateValidator;
+  body: LateValidator | undefined;
   /** Validator of a named response's body. */
-  response(name: string): ValidateFunction;
+  response(name: string): LateValidator;
 }
 
 function compile(
@@ -149,7 +163,7 @@ function compile(
   method: string,
   validators: Validators,
 ): Operation {
-  const responseBodies = new Map<string, ValidateFunction | undefined>();
+  const responseBodies = new Map<string, LateValidator | undefined>();
   for (const { $ref } of Object.values(operation.responses)) {
     const name = $ref.split('/').at(-1)!;
     const hasBody = document.components.responses[name]?.content !== undefined;
@@ -166,11 +180,11 @@ function compile(
         if (!validate(value))
           problems.push(...messages(validate).map((message) => ({ in: where, message })));
       };
-      check('path', validators.path, request.path);
-      check('query', validators.query, request.query);
+      check('path', validators.path(), request.path);
+      check('query', validators.query(), request.query);
       if (validators.body) {
         const missing = request.body === undefined;
-        if (!missing) check('body', validators.body, request.body);
+        if (!missing) check('body', validators.body(), request.body);
         else if (operation.requestBody?.required) {
           problems.push({ in: 'body', message: 'a JSON body is required' });
         }
@@ -184,7 +198,7 @@ function compile(
       const problems = Object.keys(document.components.responses[name]?.headers ?? {})
         .filter((header) => !/^\d+$/.test(headers[header] ?? ''))
         .map((header) => `header ${header} is not an integer`);
-      const validate = responseBodies.get(name);
+      const validate = responseBodies.get(name)?.();
       if (!validate) return body === undefined ? problems : [...problems, 'no body is documented'];
       if (!validate(body)) problems.push(...messages(validate));
       return problems;
