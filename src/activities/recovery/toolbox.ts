@@ -131,7 +131,7 @@ async function start(k: KubernetesClients, site: Site, job: ToolboxJob): Promise
 
 /** The failure behind a Job that failed. */
 function failureOf(job: string, reason: string, { message, log }: JobOutcome) {
-  const said = parseObject(message);
+  const said = message === '' ? lastJson(log) : parseObject(message);
   const type = said?.['failure'];
   if (typeof type === 'string' && type in failures) {
     const sentence = said?.['message'];
@@ -150,8 +150,8 @@ function isRetryable(error: unknown): boolean {
 }
 
 /** The result of a script. @throws JobFailed when it said none. */
-export function resultOf<T>(outcome: JobOutcome, what: string): T {
-  const result = parseObject(outcome.message);
+export function resultOf<T>({ message, log }: JobOutcome, what: string): T {
+  const result = message === '' ? lastJson(log) : parseObject(message);
   if (result === null) throw failure('JobFailed', `The Job for ${what} ended without a result`);
   return result as T;
 }

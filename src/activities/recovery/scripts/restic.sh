@@ -16,44 +16,40 @@ restic_run() {
   if [ "$status" -ne 0 ]; then restic_failed "$status"; fi
 }
 
-# restic_failed STATUS: ends the Job with the failure that restic's status and words stand for. Exit statuses are
-# documented at https://restic.readthedocs.io/en/stable/075_scripting.html#exit-codes
+# restic_failed STATUS: ends the Job with the failure that restic's status and words stand for.
 restic_failed() {
-  local words
-  words=$(restic_words)
-  case "$1" in
-    10)
-      if grep -qiE 'access denied|forbidden|InvalidAccessKeyId|SignatureDoesNotMatch' "$work/restic.err"; then
-        fail Unauthorized "The object storage refuses the keys: $words"
-      fi
-      fail RepositoryRefused "There is no restic repository: $words"
-      ;;
-    11) fail Unavailable "The repository stays locked: $words" ;;
-    12) fail RepositoryRefused "The repository does not open with this password: $words" ;;
-    130 | 143) fail Unavailable "restic was interrupted" ;;
+  local type
+  type=$(restic_failure "$1")
+  case "$type" in
+    Unauthorized) fail "$type" "The object storage refuses the keys: $(restic_words)" ;;
+    RepositoryRefused) fail "$type" "The repository does not open: $(restic_words)" ;;
+    RestoreDiffers) fail "$type" "The repository's data is damaged: $(restic_words)" ;;
+    *) fail "$type" "restic ended with status $1: $(restic_words)" ;;
   esac
-  if grep -qiE 'no space left|disk quota|ENOSPC|EDQUOT|QuotaExceeded|InsufficientStorage|storage full' "$work/restic.err"; then
-    fail NoSpace "$words"
-  fi
-  if grep -qiE 'x509:|certificate|tls: ' "$work/restic.err"; then
-    fail TlsRejected "$words"
-  fi
-  if grep -qiE 'access denied|forbidden|InvalidAccessKeyId|SignatureDoesNotMatch|not authorized|status code: 40[13]' "$work/restic.err"; then
-    fail Unauthorized "The object storage refuses the keys: $words"
-  fi
-  if grep -qiE 'NoSuchBucket|bucket does not exist' "$work/restic.err"; then
-    fail NotFound "$words"
-  fi
-  if grep -qiE 'wrong password|no key found' "$work/restic.err"; then
-    fail RepositoryRefused "$words"
-  fi
-  if grep -qiE 'ciphertext verification|hash mismatch|does not match|damaged|invalid data returned|not found in (repository|index)|blob .* not found|unexpected (pack|size)|decrypt' "$work/restic.err"; then
-    fail RestoreDiffers "The repository's data is damaged: $words"
-  fi
-  if grep -qiE 'connection refused|connection reset|no such host|i/o timeout|timed? ?out|EOF|no route|unreachable|SlowDown|service unavailable|server misbehaving|status code: 5' "$work/restic.err"; then
-    fail Unavailable "$words"
-  fi
-  fail JobFailed "restic ended with status $1: $words"
+}
+
+# restic_failure STATUS: the type of failure. Exit statuses are documented at
+# https://restic.readthedocs.io/en/stable/075_scripting.html#exit-codes
+restic_failure() {
+  said() { grep -qiE "$1" "$work/restic.err"; }
+  local refused='access denied|accessdenied|forbidden|InvalidAccessKeyId|SignatureDoesNotMatch|not authorized|status code: 40[13]'
+  case "$1" in
+    10) if said "$refused"; then echo Unauthorized; else echo RepositoryRefused; fi ;;
+    11) echo Unavailable ;;
+    12) echo RepositoryRefused ;;
+    130 | 143) echo Unavailable ;;
+    *)
+      if said 'no space left|disk quota|ENOSPC|EDQUOT|QuotaExceeded|InsufficientStorage|storage full'; then echo NoSpace
+      elif said 'x509:|tls: '; then echo TlsRejected
+      elif said "$refused"; then echo Unauthorized
+      elif said 'NoSuchBucket|bucket does not exist'; then echo NotFound
+      elif said 'wrong password|no key found'; then echo RepositoryRefused
+      elif said 'no matching ID found|no snapshot found'; then echo NotFound
+      elif said 'ciphertext verification|hash mismatch|damaged|invalid data returned|not found in (repository|index)|blob .* not found|unexpected (pack|size)|decrypt|truncated'; then echo RestoreDiffers
+      elif said 'connection refused|connection reset|no such host|i/o timeout|timed? ?out|EOF|no route|unreachable|SlowDown|service unavailable|server misbehaving|status code: 5'; then echo Unavailable
+      else echo JobFailed; fi
+      ;;
+  esac
 }
 
 # What restic said last, on one line; JSON messages give their text alone.

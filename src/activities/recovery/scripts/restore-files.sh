@@ -1,0 +1,118 @@
+# Restores folders of a files snapshot into claims, then compares every entry of the restored trees with the manifest that
+# the snapshot carries. Result: FilesComparison of restore.ts. Environment: SNAPSHOT (restic's id), MANIFEST_DIGEST (of the
+# catalogue), OWNED (yes: give files their owners). Input: targets.json [{claim, destination, include: [folder]}], each
+# destination below a mounted claim.
+targets=/presslift/input/targets.json
+list_length=20
+
+# Progress of all targets together, as people read it, about every two seconds.
+report() {
+  local line
+  while sleep 2; do
+    line=$(tail -n 1 "$work/restore.log" 2> /dev/null) || continue
+    jq -Rc 'fromjson? | select(.message_type == "status") | {progress: {
+      files: .files_restored, totalFiles: .total_files, bytes: .bytes_restored, totalBytes: .total_bytes,
+      secondsRemaining: (if (.bytes_restored // 0) > 0 and .seconds_elapsed > 0
+        then ((.total_bytes - .bytes_restored) * .seconds_elapsed / .bytes_restored | ceil) else null end)}}' <<< "$line" || true
+  done
+}
+
+# restored SOURCE DESTINATION OPTIONS...: what cannot be written or read is noted, the comparison shows what it means.
+restored() {
+  local source=$1 destination=$2 status=0
+  shift 2
+  restic_try restore "$SNAPSHOT:$source" --target "$destination" --json \
+    --exclude-xattr 'security.*' --exclude-xattr 'trusted.*' "$@" > "$work/restore.log" || status=$?
+  [ "$status" -ne 0 ] || return 0
+  case "$(restic_failure "$status")" in
+    RestoreDiffers | JobFailed)
+      if ! grep -q '"message_type":"summary"' "$work/restore.log" && ! grep -qi 'error' "$work/restic.err"; then restic_failed "$status"; fi
+      restic_words >> "$work/errors"
+      printf '\n' >> "$work/errors"
+      ;;
+    *) restic_failed "$status" ;;
+  esac
+}
+
+# Characters that mean something in restic's patterns get a backslash.
+literal() { printf '%s' "$1" | sed 's/[][*?\\]/\\&/g'; }
+
+# The folder itself is no entry of what is restored into it: it gets mode and owner here.
+root_like() {
+  local node
+  node=$(restic_try ls --json "$SNAPSHOT" "$1" | jq -c --arg path "$1" 'select(.path == $path) | [.mode, .uid, .gid]') || return 0
+  [ -n "$node" ] || return 0
+  chown "$(jq -r '"\(.[1]):\(.[2])"' <<< "$node")" "$2" 2> /dev/null || true
+  # The lowest nine bits of Go's file mode are the permissions.
+  chmod "$(jq -r '.[0] % 512' <<< "$node" | xargs printf '%o')" "$2" 2> /dev/null || true
+}
+
+: > "$work/errors"
+report &
+reporter=$!
+count=$(jq length "$targets")
+for ((at = 0; at < count; at++)); do
+  claim=$(jq -r ".[$at].claim" "$targets")
+  destination=$(jq -r ".[$at].destination" "$targets")
+  (umask 022 && mkdir -p "$destination")
+  options=()
+  while IFS= read -r -d '' folder; do
+    options+=(--include "/$(literal "$folder")")
+  done < <(jq -j ".[$at].include[] | (., \"\\u0000\")" "$targets")
+  if [ ${#options[@]} -eq 0 ]; then root_like "/presslift/volumes/$claim" "$destination"; fi
+  restored "/presslift/volumes/$claim" "$destination" "${options[@]}"
+done
+kill "$reporter" 2> /dev/null || true
+
+# The snapshot's own manifest; that it is the one of the catalogue is known by its digest.
+manifest=$work/files.tsv
+intact=false
+if restic_try dump "$SNAPSHOT" /presslift/point/files.tsv > "$manifest"; then
+  if [ "$(manifest_digest "$manifest")" = "$MANIFEST_DIGEST" ]; then intact=true; fi
+else
+  restic_words >> "$work/errors"
+  : > "$manifest"
+fi
+
+: > "$work/found.tsv"
+: > "$work/expected.tsv"
+select_below() { PREFIX=$1 awk -F'\t' 'index($5, ENVIRON["PREFIX"]) == 1' "$manifest" >> "$work/expected.tsv"; }
+for ((at = 0; at < count; at++)); do
+  claim=$(jq -r ".[$at].claim" "$targets")
+  destination=$(jq -r ".[$at].destination" "$targets")
+  if [ "$(jq ".[$at].include | length" "$targets")" -eq 0 ]; then
+    select_below "$claim/"
+    # A new file system has this folder of its own.
+    file_manifest "$destination" "$claim/" "$work/found.tsv" lost+found || fail JobFailed "Restored files cannot be read"
+    continue
+  fi
+  while IFS= read -r -d '' folder; do
+    select_below "$claim/$folder/"
+    if [ -d "$destination/$folder" ]; then
+      file_manifest "$destination/$folder" "$claim/$folder/" "$work/found.tsv" || fail JobFailed "Restored files cannot be read"
+    fi
+  done < <(jq -j ".[$at].include[] | (., \"\\u0000\")" "$targets")
+done
+grep -v -P '\tlost\+found$' "$work/expected.tsv" > "$work/expected" || true
+sort -t$'\t' -k5 -o "$work/expected" "$work/expected"
+file_manifest_end "$work/found.tsv"
+
+# Path, then hash, mode, owner and size of both sides; `-` where one side has no such entry.
+join -t$'\t' -1 5 -2 5 -a 1 -a 2 -e - -o 0,1.1,1.2,1.3,1.4,2.1,2.2,2.3,2.4 "$work/expected" "$work/found.tsv" > "$work/joined"
+: > "$work/missing"; : > "$work/changed"; : > "$work/extra"; : > "$work/permissions"
+awk -F'\t' -v owned="$OWNED" -v folder="$work" '
+  $6 == "-" { print $1 > (folder "/missing"); next }
+  $2 == "-" { print $1 > (folder "/extra"); next }
+  $2 != $6 || $5 != $9 { print $1 > (folder "/changed"); next }
+  ($3 != $7 && $2 !~ /^link:/) || (owned == "yes" && $4 != $8) { print $1 " (" $7 " " $8 " instead of " $3 " " $4 ")" > (folder "/permissions") }
+' "$work/joined"
+
+few() { head -n "$list_length" "$work/$1" | cut -c1-300 | jq -Rc . | jq -sc .; }
+number() { wc -l < "$work/$1" | tr -d ' '; }
+say "$(jq -cn --argjson files "$(manifest_files "$work/found.tsv")" --argjson bytes "$(manifest_bytes "$work/found.tsv")" \
+  --argjson expected "$(manifest_files "$work/expected")" --argjson intact "$intact" \
+  --argjson missing "$(few missing)" --argjson changed "$(few changed)" --argjson extra "$(few extra)" \
+  --argjson permissions "$(few permissions)" --argjson errors "$(few errors)" \
+  --argjson m "$(number missing)" --argjson c "$(number changed)" --argjson e "$(number extra)" --argjson p "$(number permissions)" \
+  '{$files, $bytes, $expected, $missing, $changed, $extra, $permissions,
+    counts: {missing: $m, changed: $c, extra: $e, permissions: $p}, manifestIntact: $intact, $errors}')"
