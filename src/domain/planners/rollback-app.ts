@@ -1,0 +1,110 @@
+import type {
+  V1ConfigMap,
+  V1Container,
+  V1Deployment,
+  V1PodTemplateSpec,
+} from '@kubernetes/client-node';
+import { digestOf } from '../digest.ts';
+import type { Json } from '../json.ts';
+import { plain } from '../kubernetes/plain.ts';
+import { redactTemplate } from '../kubernetes/redact.ts';
+import type { AppPart } from '../recovery/point.ts';
+import { withoutRestarts, type AppFacts } from './rollback-facts.ts';
+
+/** The Deployment as the point has it, as far as a rollback puts it back. */
+export interface DesiredApp {
+  template: V1PodTemplateSpec;
+  replicas: number;
+  /** The point's ConfigMap where the live one says something else; null when it stays. */
+  configMap: V1ConfigMap | null;
+  /** Images that are named by digest, because their tag means another image now. */
+  pinned: Record<string, string>;
+}
+
+/**
+ * Template and ConfigMap of the point. Where pods run another image under the same tag than they did then, the image is
+ * named by its digest: the tag alone would bring nothing back. The number of replicas stays, unless there are none.
+ */
+export function desiredApp(live: V1Deployment, part: AppPart, facts: AppFacts): DesiredApp | null {
+  const before = facts.objects?.deployment?.spec;
+  if (before === undefined || facts.objects === null) return null;
+  const template = plain(withoutRestarts(before.template));
+  const pinned: Record<string, string> = {};
+  const pin = (container: V1Container): V1Container => {
+    const { name, image = '' } = container;
+    const then = digestIn(part.images[name]);
+    const now = facts.running[name];
+    const sameText = containersOf(live.spec?.template).some(
+      (one) => one.name === name && one.image === image,
+    );
+    if (then === null || now === undefined || then === now || !sameText) return container;
+    pinned[name] = `${repositoryOf(image)}@${then}`;
+    return { ...container, image: pinned[name] };
+  };
+  if (template.spec !== undefined) {
+    template.spec.containers = template.spec.containers.map(pin);
+    if (template.spec.initContainers !== undefined) {
+      template.spec.initContainers = template.spec.initContainers.map(pin);
+    }
+  }
+  const wanted = facts.objects.configMap;
+  const sameMap =
+    wanted === null || digestOf(wanted.data ?? {}) === digestOf(facts.configMap?.data ?? {});
+  return {
+    template,
+    replicas: (live.spec?.replicas ?? 1) || (before.replicas ?? 1) || 1,
+    configMap: sameMap ? null : wanted,
+    pinned,
+  };
+}
+
+/** Whether anything of the live Deployment differs from what is wanted. */
+export function appDiffers(live: V1Deployment, desired: DesiredApp): boolean {
+  const template = live.spec?.template;
+  return (
+    desired.configMap !== null ||
+    (live.spec?.replicas ?? 1) !== desired.replicas ||
+    template === undefined ||
+    digestOf(plain(withoutRestarts(template))) !== digestOf(desired.template)
+  );
+}
+
+/** The Deployment as a plan shows it. */
+export function liveAppShown(live: V1Deployment): Json {
+  const { template, replicas } = live.spec ?? {};
+  return shown(template === undefined ? {} : withoutRestarts(template), replicas ?? 1);
+}
+
+/** What it becomes; `restoreApp` computes it again from the real objects and compares. */
+export function desiredAppShown(desired: DesiredApp): Json {
+  return {
+    ...(shown(desired.template, desired.replicas) as Record<string, Json>),
+    ...(desired.configMap !== null && {
+      configMap: {
+        name: desired.configMap.metadata?.name ?? '',
+        digest: digestOf(desired.configMap.data ?? {}),
+      },
+    }),
+  };
+}
+
+function shown(template: V1PodTemplateSpec, replicas: number): Json {
+  const images = Object.fromEntries(
+    containersOf(template).map(({ name, image }) => [name, image ?? '']),
+  );
+  return plain({ images, replicas, template: redactTemplate(template) }) as unknown as Json;
+}
+
+export function containersOf(template: V1PodTemplateSpec | undefined): V1Container[] {
+  return [...(template?.spec?.initContainers ?? []), ...(template?.spec?.containers ?? [])];
+}
+
+/** `sha256:…` of an image reference, or null when it names none. */
+export function digestIn(image: string | undefined): string | null {
+  return /sha256:[0-9a-f]{64}$/.exec(image ?? '')?.[0] ?? null;
+}
+
+/** `localhost:5000/presslift/wordpress` of a reference with tag, digest or both. */
+function repositoryOf(image: string): string {
+  return image.replace(/@.*$/, '').replace(/:[^/:]+$/, '');
+}

@@ -1,0 +1,59 @@
+import type { Losses } from './rollback-facts.ts';
+import type { RollbackSituation } from './rollback-situation.ts';
+
+/** `12.3 s` or `4 min 10 s`. */
+export function seconds(ms: number): string {
+  if (ms < 60_000) return `${(ms / 1000).toFixed(1)} s`;
+  return `${Math.floor(ms / 60_000)} min ${Math.round((ms % 60_000) / 1000)} s`;
+}
+
+/** One sentence with every count; what is nought is not named. */
+export function lossSentence({ since, posts, orders, comments, users }: Losses): string {
+  const parts = [
+    counted(orders.made, 'order'),
+    orders.changed > 0 ? `changes of ${counted(orders.changed, 'order') ?? ''}` : null,
+    ...Object.entries(posts).flatMap(([type, { made, changed }]) => [
+      made > 0 ? `${made} of type ${type}` : null,
+      changed > 0 ? `changes of ${changed} of type ${type}` : null,
+    ]),
+    counted(comments, 'comment'),
+    counted(users, 'user'),
+  ].filter((part) => part !== null);
+  return parts.length === 0
+    ? `Nothing that is counted (orders, posts, comments, users) was made or changed since ${since}.`
+    : `Lost to the site, made or changed since ${since}: ${parts.join(', ')}.`;
+}
+
+function counted(count: number, word: string): string | null {
+  return count === 0 ? null : `${count} ${word}${count === 1 ? '' : 's'}`;
+}
+
+/** What a rollback of these layers leaves as it is, as sentences. */
+export function notComingBack({ facts, layers, request, site }: RollbackSituation): string[] {
+  const { point } = facts;
+  const database = layers.includes('database');
+  const managed = site.database.managed !== undefined;
+  return [
+    ...(database
+      ? [
+          'Mails that were sent, payments that were taken and what other services were told since then stay as they are.',
+          ...(request.databaseTime === undefined
+            ? []
+            : [
+                'The old database cluster goes on costing money until it is deleted at the provider.',
+              ]),
+        ]
+      : [
+          'Posts, orders, settings and everything else in the database stay as they are now.',
+          ...(managed ? ['The database alone can go back to a second with --database-time.'] : []),
+        ]),
+    'Uploaded media stay as they are; what was deleted there is in the recovery point and at the bucket, and is not put back.',
+    ...(layers.includes('plugins-themes')
+      ? [
+          'Changes to plugins and themes since then are in the kept trees; must-use plugins and drop-ins are not touched.',
+        ]
+      : []),
+    ...(layers.includes('app') ? ['Values of Secrets stay as they are now.'] : []),
+    ...(point?.missing ?? []).map((sentence) => `The point does not hold: ${sentence}`),
+  ];
+}
