@@ -1,5 +1,6 @@
 import type { OperationInput, OperationReport } from '../domain/operation.ts';
 import type { ChangeTable } from './parts/change-table.ts';
+import { checkOperationInput } from './parts/input.ts';
 import { runOperation } from './parts/operation.ts';
 import { versioned } from './parts/versioning.ts';
 
@@ -8,10 +9,10 @@ versioned('PINNED', hybridStorage);
 
 /** Phase 1: plugins and themes move to a volume that every replica shares, without one failed visitor request. */
 export async function hybridStorage(input: OperationInput): Promise<OperationReport> {
-  return runOperation('hybridStorage', input, async (operation) => {
+  return runOperation('hybridStorage', checkOperationInput(input), async (operation) => {
     await operation.untilNothingDrifts(async () => {
-      await operation.plan('planHybridStorage', changes);
-      await operation.approve('apply');
+      await operation.plan('planHybridStorage', changes, {});
+      await operation.approve();
       await operation.measureBaseline();
       await operation.takeRecoveryPoint();
       await operation.apply();

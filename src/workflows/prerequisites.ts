@@ -1,5 +1,6 @@
 import type { OperationInput, OperationReport } from '../domain/operation.ts';
 import type { ChangeTable } from './parts/change-table.ts';
+import { checkOperationInput } from './parts/input.ts';
 import { runOperation } from './parts/operation.ts';
 import { versioned } from './parts/versioning.ts';
 
@@ -8,10 +9,10 @@ versioned('PINNED', prerequisites);
 
 /** Phase 0: the managed database, the bucket and the host names are proved, and what is missing is created. */
 export async function prerequisites(input: OperationInput): Promise<OperationReport> {
-  return runOperation('prerequisites', input, async (operation) => {
+  return runOperation('prerequisites', checkOperationInput(input), async (operation) => {
     await operation.untilNothingDrifts(async () => {
-      await operation.plan('planPrerequisites', changes);
-      await operation.approve('apply');
+      await operation.plan('planPrerequisites', changes, {});
+      await operation.approve();
       await operation.measureBaseline();
       await operation.takeRecoveryPoint();
       await operation.apply();

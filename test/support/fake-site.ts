@@ -8,14 +8,31 @@ import type { FailureType } from '../../src/domain/failures.ts';
 import type { Change, DigestedPlan, Drift, Observation, Plan } from '../../src/domain/plan.ts';
 import { activityProfiles } from '../../src/domain/retry-profiles.ts';
 import type { Site } from '../../src/domain/site/schema.ts';
+import { FakeRecovery } from './fake-recovery.ts';
 
 export type ActivityName = keyof AllActivities;
 
 type Behaviour = (input: never) => Promise<unknown>;
 
-/** Activities that happen beside the walk or before it; `FakeSite.walk` leaves them out. */
+/**
+ * Activities that happen beside the walk or before it; `FakeSite.walk` leaves them out. Of the recovery point it shows
+ * `takeRecoveryPoint` alone, which is part of each.
+ */
 const beside = new Set<ActivityName>([
   'loadSite',
+  'backupReadiness',
+  'prepareBackup',
+  'writeSentinel',
+  'describeWordPress',
+  'describeApp',
+  'describeCdn',
+  'describeObjectStorage',
+  'snapshotVolumes',
+  'backUpFiles',
+  'backUpDatabase',
+  'recordRecoveryPoint',
+  'releasePluginUpdates',
+  'discardRecoveryPoint',
   'requestLock',
   'isHolderAlive',
   'notify',
@@ -45,6 +62,8 @@ export function fakeSite(name: string, { gates, ...people }: FakeApprovals = {})
       ...people,
       gates: { apply: policy, 'go-no-go': policy, ...gates },
     },
+    backup: { maxAge: 'PT26H' },
+    drill: { timeout: 'PT4H' },
     // The walk reads nothing else of a site; activities get it whole.
   } as unknown as Site;
 }
@@ -85,6 +104,9 @@ const usualChanges: Record<string, Change[]> = {
     fakeChange('keep-salts'),
     fakeChange('scale-out', { touches: ['deployment'] }),
   ],
+  rollback: ['stage-extensions', 'switch-extensions', 'restore-options'].map((id) =>
+    fakeChange(id),
+  ),
 };
 
 /** Controllable behaviour and a record of what was asked for one site. */
@@ -98,6 +120,7 @@ export class FakeSite {
   changes: Change[] | null = null;
   observations: Observation[] = [fakeObservation('deployment'), fakeObservation('service')];
   findings: Plan['findings'] = [];
+  readonly recovery = new FakeRecovery();
   readonly #behaviours = new Map<ActivityName, Behaviour>();
 
   constructor(site: Site) {
@@ -123,6 +146,16 @@ export class FakeSite {
     this.when(name, async (input) => {
       if (left <= 0) return this.#usual(name, input);
       left -= 1;
+      throw ApplicationFailure.create({ type, message: `${name} said no.` });
+    });
+  }
+
+  /** Lets an activity fail with a type at its first attempt of each of the given calls, counted from 1. */
+  failCalls(name: ActivityName, type: FailureType, ...calls: number[]): void {
+    let call = 0;
+    this.when(name, async (input) => {
+      call += 1;
+      if (!calls.includes(call)) return this.#usual(name, input);
       throw ApplicationFailure.create({ type, message: `${name} said no.` });
     });
   }
@@ -186,14 +219,15 @@ export class FakeSite {
         return visitorReport(100);
       case 'watchVisitors':
         return watch();
-      case 'takeRecoveryPoint': {
-        const { id } = input as { id: string };
-        return { id, takenAt: '2026-11-23T18:00:00.000Z', contains: ['everything'], missing: [] };
-      }
+      case 'planRollback':
+        return this.plan('rollback');
       case 'notify':
         return undefined;
-      default:
+      default: {
+        const known = this.recovery.answer(name, input);
+        if (known !== undefined) return known;
         return name.startsWith('verify') ? [criterion(`${name}-holds`)] : { did: name };
+      }
     }
   }
 }

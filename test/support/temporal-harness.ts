@@ -13,6 +13,7 @@ import { TASK_QUEUE, workflowIds } from '../../src/domain/identifiers.ts';
 import { queries, signals, updates } from '../../src/domain/messages.ts';
 import { searchAttributeNames } from '../../src/domain/search-attributes.ts';
 import type { Site } from '../../src/domain/site/schema.ts';
+import type * as workflows from '../../src/workflows/index.ts';
 import { FakeSite, activityNames, fakeSite } from './fake-site.ts';
 import type { FakeApprovals } from './fake-site.ts';
 import { startTestServer } from './temporal-server.ts';
@@ -164,15 +165,12 @@ export class Harness {
 
   /** Starts an operation under its own id. */
   async start(
-    type: 'prerequisites' | 'hybridStorage' | 'roadmap',
+    type: Exclude<keyof typeof workflows, 'siteLock'>,
     input: unknown,
     options: { workflowTaskTimeout?: number; workflowId?: string } = {},
   ): Promise<Run> {
     const { site } = (input ?? {}) as { site?: string };
-    const id =
-      type === 'roadmap'
-        ? workflowIds.roadmap(String(site))
-        : workflowIds.operation(String(site), type);
+    const id = idOf(type, String(site));
     return new Run(
       this,
       await this.client.workflow.start(type, {
@@ -241,6 +239,26 @@ export class Harness {
   async #isOpen({ workflowId, runId }: LockHolder): Promise<boolean> {
     const handle = this.client.workflow.getHandle(workflowId, runId);
     return (await handle.describe()).status.name === 'RUNNING';
+  }
+}
+
+/** A workflow id of the kind that people and Schedules give. */
+function idOf(type: Exclude<keyof typeof workflows, 'siteLock'>, site: string): string {
+  switch (type) {
+    case 'roadmap':
+      return workflowIds.roadmap(site);
+    case 'backup':
+      return workflowIds.backup(site, 'x');
+    case 'restoreDrill':
+      return workflowIds.drill(site, 'x');
+    case 'rollback':
+      return workflowIds.rollback(site, 'x');
+    case 'recoveryPoints':
+      return workflowIds.recoveryPoints(site, 'x');
+    case 'backupWatch':
+      return workflowIds.backupWatch(site);
+    default:
+      return workflowIds.operation(site, type);
   }
 }
 

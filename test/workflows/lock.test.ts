@@ -61,6 +61,7 @@ describe('the lock of a site', () => {
       'waiting for the second',
     );
     for (const run of [second, third]) {
+      await run.untilGate();
       await run.signal('abort', { by: 'olga' });
       await run.result();
     }

@@ -1,6 +1,15 @@
+import type { CriterionResult } from '../criterion.ts';
 import type { OperationInput, OperationReport } from '../operation.ts';
 import type { BackupState } from '../search-attributes.ts';
-import type { DrillReport, RecoveryPointReason, RollbackLayer, Sentinel } from './point.ts';
+import type {
+  DrillReport,
+  RecoveryPoint,
+  RecoveryPointReason,
+  RecoveryPointState,
+  RecoveryPointSummary,
+  RollbackLayer,
+  Sentinel,
+} from './point.ts';
 
 /** What `backup` takes; `{"site":"acme"}` is enough. */
 export interface BackupInput extends Pick<OperationInput, 'site' | 'requestedBy'> {
@@ -27,6 +36,9 @@ export interface RestoreDrillReport extends OperationReport {
   /** Keys of the stored documents. */
   keys: string[];
 }
+
+/** What `backupWatch` takes. */
+export type BackupWatchInput = Pick<OperationInput, 'site'>;
 
 /** What one run of `backupWatch` returns; its Schedule hands it to the next run, which so knows what people were told. */
 export interface BackupWatchReport {
@@ -59,6 +71,17 @@ export interface RecoveryPointsInput {
   point?: string;
   by?: string;
   reason?: string;
+}
+
+/** What `recoveryPoints` returns, by action. */
+export interface RecoveryPointsAnswers {
+  list: RecoveryPointSummary[];
+  show: { point: RecoveryPoint; state: RecoveryPointState; drills: DrillReport[] };
+  pin: RecoveryPointState;
+  unpin: RecoveryPointState;
+  /** Also where a criterion is not met: it is for the asker to look at `pass`. */
+  verify: CriterionResult[];
+  prune: { kept: number; removed: string[] };
 }
 
 /** The part of a rollback's input that its planner reads. */

@@ -2,6 +2,7 @@ import { setCurrentDetails, upsertSearchAttributes, workflowInfo } from '@tempor
 import type { OperationState, OperationStatus } from '../../domain/operation.ts';
 import type { DigestedPlan } from '../../domain/plan.ts';
 import { searchAttributes } from '../../domain/search-attributes.ts';
+import type { BackupState } from '../../domain/search-attributes.ts';
 import type { Site } from '../../domain/site/schema.ts';
 import { renderDetails } from './details.ts';
 import { failure } from './problems.ts';
@@ -89,6 +90,11 @@ export class Board<Status extends OperationStatus = OperationStatus> {
     const sender = typeof by === 'string' ? by : null;
     this.status.ignored.push({ name, by: sender, at: now(), why });
     this.refresh();
+  }
+
+  /** Shows how it stands with the site's recovery points. */
+  showBackup(state: BackupState): void {
+    upsertSearchAttributes([{ key: searchAttributes.backup, value: state }]);
   }
 
   /** To be called after every change of the status. */

@@ -1,4 +1,6 @@
+import type { CriterionResult } from '../../domain/criterion.ts';
 import type { GateStatus } from '../../domain/gate.ts';
+import type { Json } from '../../domain/json.ts';
 import type { ControlRequest, OperationStatus, Step, StepState } from '../../domain/operation.ts';
 
 const marks: Record<StepState, string> = {
@@ -20,9 +22,17 @@ function clock(iso: string | null): string {
 }
 
 function stepRow(step: Step): string {
-  const remark = step.error ?? (step.result === null ? '' : JSON.stringify(step.result));
-  const short = remark.length > 200 ? `${remark.slice(0, 199)}…` : remark;
-  return `| ${marks[step.state]} | ${cell(step.title)} | ${clock(step.startedAt)} | ${clock(step.endedAt)} | ${cell(short)} |`;
+  const remark = cut(step.error ?? (step.result === null ? '' : JSON.stringify(step.result)));
+  return `| ${marks[step.state]} | ${cell(step.title)} | ${clock(step.startedAt)} | ${clock(step.endedAt)} | ${cell(remark)} |`;
+}
+
+function cut(text: string): string {
+  return text.length > 200 ? `${text.slice(0, 199)}…` : text;
+}
+
+/** A measured value on one line. */
+function brief(value: Json): string {
+  return cut(JSON.stringify(value));
 }
 
 function command(workflowId: string, name: string, input: Record<string, string>): string {
@@ -62,6 +72,7 @@ function gateSection(status: OperationStatus): string[] {
       const approvals = gate.decisions.filter(({ decision }) => decision === 'approve').length;
       return [
         `### Waiting for approval: ${gate.question}`,
+        ...(gate.body === undefined ? [] : [gate.body]),
         `Plan \`${gate.digest}\`; ${approvals} of ${gate.quorum} approvals; asked: ${people}; until ${gate.deadline}.`,
         codeBlock(gateCommands(status.workflowId, gate)),
       ].join('\n\n');
@@ -82,6 +93,21 @@ function operatorSection(status: OperationStatus): string[] {
       options.join('\n'),
       codeBlock(operatorCommands(status.workflowId)),
     ].join('\n\n'),
+  ];
+}
+
+/** Criteria counted, those that were not met in full. */
+function criteriaSection(criteria: CriterionResult[]): string[] {
+  if (criteria.length === 0) return [];
+  const missed = criteria.filter(({ pass }) => !pass);
+  return [
+    [
+      `Criteria met: ${criteria.length - missed.length} of ${criteria.length}.`,
+      ...missed.map(
+        ({ title, measured, target }) =>
+          `- not met: ${title}: measured ${brief(measured)}, wanted ${brief(target)}`,
+      ),
+    ].join('\n'),
   ];
 }
 
@@ -110,6 +136,7 @@ export function renderDetails(status: OperationStatus): string {
     ...gateSection(status),
     ...operatorSection(status),
     ...(findings.length === 0 ? [] : [findings.join('\n')]),
+    ...criteriaSection(status.criteria),
     [
       '| | step | from | to | |',
       '|---|---|---|---|---|',

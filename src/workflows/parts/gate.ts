@@ -68,6 +68,7 @@ export class GateKeeper {
       id: question.id,
       state: 'open',
       question: question.question,
+      body: question.body,
       digest: question.digest,
       quorum: policy.quorum,
       approvers: [...approvals.approvers],
@@ -94,10 +95,11 @@ export class GateKeeper {
     return gate;
   }
 
-  /** Takes back an approval that was given to a state that is no more. */
+  /** Takes back the approvals that were given to a state that is no more. */
   withdraw(digest: string): void {
-    const gate = this.#board.status.gates.findLast((candidate) => candidate.digest === digest);
-    if (gate !== undefined) this.#close(gate, 'withdrawn');
+    for (const gate of this.#board.status.gates) {
+      if (gate.digest === digest) this.#close(gate, 'withdrawn');
+    }
   }
 
   async #untilDecided(

@@ -10,7 +10,6 @@ import {
   startChild,
 } from '@temporalio/workflow';
 import type { ChildWorkflowHandle } from '@temporalio/workflow';
-import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
 import { workflowIds } from '../../domain/identifiers.ts';
 import { queries, signals } from '../../domain/messages.ts';
 import type {
@@ -26,12 +25,13 @@ import type { DigestedPlan } from '../../domain/plan.ts';
 import { summaryLine } from './activities.ts';
 import { Board, initialStatus } from './board.ts';
 import { Controls } from './controls.ts';
+import { childProblem } from './child.ts';
 import { checkGatePolicy } from './gate-rules.ts';
 import { GateKeeper } from './gate.ts';
 import { checkRoadmapInput } from './input.ts';
 import { Notices } from './notices.ts';
 import type { Phase } from './phases.ts';
-import { closingFailure, failure, isOutsideFailure, isStop, problemOf } from './problems.ts';
+import { closingFailure, isOutsideFailure, problemOf } from './problems.ts';
 import { loadSite } from './site.ts';
 import { StepList } from './steps.ts';
 
@@ -209,16 +209,11 @@ export class Journey {
       child.outcome = report.outcome;
       return report;
     } catch (error) {
-      if (error instanceof WorkflowExecutionAlreadyStartedError) {
-        throw failure('PreconditionFailed', `${workflowId} is running already; end it first.`);
+      if (isOutsideFailure(error)) {
+        child.outcome = isCancellation(error) ? 'aborted' : 'failed';
+        this.#board.refresh();
       }
-      if (!isOutsideFailure(error)) throw error;
-      child.outcome = isCancellation(error) ? 'aborted' : 'failed';
-      this.#board.refresh();
-      if (isCancellation(error) && !isStop(error)) {
-        throw failure('PreconditionFailed', `${workflowId} was cancelled by somebody.`);
-      }
-      throw error;
+      throw childProblem(error, workflowId);
     } finally {
       this.#child = null;
     }

@@ -21,10 +21,17 @@ const lockGranted = defineSignal<[LockHolder]>(signals.lockGranted);
 const lockHeldBy = defineSignal<[LockHolder]>(signals.lockHeldBy);
 const releaseLock = defineSignal<[LockHolder]>(signals.releaseLock);
 
+/** Whether the lock's holder is the workflow that started this one and waits for it. */
+function isParent(holder: LockHolder): boolean {
+  const { parent } = workflowInfo();
+  return holder.workflowId === parent?.workflowId && holder.runId === parent.runId;
+}
+
 /** This operation's side of the site's lock. */
 export class LockClient {
   readonly #board: Board;
   #granted = false;
+  #underParent = false;
   #asked = false;
 
   constructor(board: Board) {
@@ -36,12 +43,20 @@ export class LockClient {
     });
     setHandler(lockHeldBy, (holder) => {
       if (this.#granted) return;
+      if (isParent(holder)) {
+        this.#granted = true;
+        this.#underParent = true;
+        return;
+      }
       this.#board.status.waitingFor = holder;
       this.#board.refresh();
     });
   }
 
-  /** Asks for the lock and waits until it is granted; meanwhile `waitingFor` names the holder. */
+  /**
+   * Asks for the lock and waits until it is granted; meanwhile `waitingFor` names the holder. The child of the holder
+   * works under its parent's lock, and gives its own place in the queue back.
+   */
   async acquire(): Promise<void> {
     const { site } = this.#board.status;
     const holder = this.#self();
@@ -54,6 +69,7 @@ export class LockClient {
           summary: `Waiting for the lock of ${site}`,
         }))
       );
+      if (this.#underParent) await this.release();
     });
   }
 

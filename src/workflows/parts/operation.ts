@@ -5,9 +5,8 @@ import {
   condition,
   defineQuery,
   setHandler,
-  workflowInfo,
 } from '@temporalio/workflow';
-import type { VisitorReport } from '../../activities/contracts.ts';
+import type { AllActivities, PlanInput, VisitorReport } from '../../activities/contracts.ts';
 import { queries } from '../../domain/messages.ts';
 import type {
   OperationInput,
@@ -17,9 +16,10 @@ import type {
   OperatorDecision,
   OperatorOption,
 } from '../../domain/operation.ts';
-import type { DigestedPlan } from '../../domain/plan.ts';
+import type { DigestedPlan, Finding } from '../../domain/plan.ts';
 import { runActivity } from './activities.ts';
 import { applyPlan, refuseDriftSinceApproval } from './apply.ts';
+import { approvePlan, gateSteps } from './approval.ts';
 import { Board, initialStatus } from './board.ts';
 import { UndoStack } from './compensation.ts';
 import { refuseUnworkable } from './change-table.ts';
@@ -27,7 +27,7 @@ import type { ChangeTable } from './change-table.ts';
 import { Controls } from './controls.ts';
 import { checkGatePolicy } from './gate-rules.ts';
 import { GateKeeper } from './gate.ts';
-import { checkOperationInput } from './input.ts';
+import { fullPointSteps } from './full-point.ts';
 import { LockClient } from './lock-client.ts';
 import { Notices } from './notices.ts';
 import { OperatorDesk } from './operator.ts';
@@ -43,13 +43,19 @@ import {
   sentence,
 } from './problems.ts';
 import type { Problem } from './problems.ts';
+import { outlookFinding, outlookOf, takeNamedPoint } from './recovery-point.ts';
+import type { PointOutlook } from './recovery-point.ts';
+import { Round } from './round.ts';
+import { usualShape } from './shape.ts';
+import type { OperationShape } from './shape.ts';
 import { loadSite } from './site.ts';
 import { StepList, passedOver } from './steps.ts';
 import { undoEverything } from './undo.ts';
 import { verifyAll } from './verify.ts';
 import type { VerificationGroup } from './verify.ts';
 
-type Planner = 'planPrerequisites' | 'planHybridStorage';
+type Planner = 'planPrerequisites' | 'planHybridStorage' | 'planRollback';
+type PlannerInput<P extends Planner> = Parameters<AllActivities[P]>[0];
 
 /**
  * One walk over one site: observe, plan, gate, recovery point, apply, verify, undo. A workflow calls its methods in
@@ -57,6 +63,7 @@ type Planner = 'planPrerequisites' | 'planHybridStorage';
  */
 export class Operation {
   readonly input: OperationInput;
+  readonly shape: OperationShape;
   readonly board: Board;
   readonly steps: StepList;
   readonly notices: Notices;
@@ -68,13 +75,15 @@ export class Operation {
   readonly #work = new CancellationScope();
   #siteDigest = '';
   #changes: ChangeTable = {};
-  /** Plans made so far; steps and recovery points of the second and later ones carry the number. */
-  #round = 0;
+  #rounds = 0;
+  #round: Round | null = null;
+  #outlook: PointOutlook | null = null;
   #visitors: VisitorReport | null = null;
   #closing = false;
 
-  constructor(type: OperationType, input: OperationInput) {
+  constructor(type: OperationType, input: OperationInput, shape: Partial<OperationShape>) {
     this.input = input;
+    this.shape = { ...usualShape, ...shape };
     const requestedBy = input.requestedBy ?? null;
     this.board = new Board(initialStatus({ operation: type, site: input.site, requestedBy }));
     this.steps = new StepList(this.board);
@@ -93,94 +102,91 @@ export class Operation {
   /** Reads the site file, refuses what could not be decided later, and takes the site's lock. */
   async open(): Promise<void> {
     const { site: name, planOnly, requestedBy } = this.input;
-    this.steps.announce(
-      { id: 'site', title: `Read the site file ${name}` },
-      { id: 'lock', title: `Take the lock of ${name}` },
-    );
-    await this.steps.run('site', `Read the site file ${name}`, async () => {
+    const read = { id: 'site', title: `Read the site file ${name}` };
+    const lock = { id: 'lock', title: `Take the lock of ${name}` };
+    this.steps.announce(read, ...(this.shape.lock ? [lock] : []));
+    await this.steps.run(read.id, read.title, async () => {
       const { site, digest } = await loadSite(name);
-      if (planOnly !== true) checkGatePolicy(site, 'apply', requestedBy);
+      if (this.shape.gates && planOnly !== true) checkGatePolicy(site, 'apply', requestedBy);
       this.board.setSite(site);
       this.#siteDigest = digest;
     });
-    await this.steps.run('lock', `Take the lock of ${name}`, () => this.#lock.acquire());
+    if (this.shape.lock) await this.steps.run(lock.id, lock.title, () => this.#lock.acquire());
   }
 
   /**
-   * Observes and plans. With `planOnly` the operation ends here.
+   * Observes and plans; with `planOnly` the operation ends here. Then looks which recovery point can be taken.
    *
+   * @param asked what the planner wants to know besides the site.
    * @throws ApplicationFailure `PreconditionFailed` for a plan with an error finding, `PlanMismatch` for a change that
    *   this workflow has no handler for.
    */
-  async plan(planner: Planner, changes: ChangeTable): Promise<void> {
-    this.#round += 1;
-    this.#changes = changes;
+  async plan<P extends Planner>(
+    planner: P,
+    changes: ChangeTable,
+    asked: Omit<PlannerInput<P>, keyof PlanInput>,
+  ): Promise<void> {
     this.board.setState('observing');
     const { site, status } = this.board;
-    const input = { site, siteDigest: this.#siteDigest, operationId: status.workflowId };
+    const known = { site, siteDigest: this.#siteDigest, operationId: status.workflowId };
+    const input = { ...known, ...asked } as PlannerInput<P>;
+    const round = new Round((this.#rounds += 1), status);
     const planned = await this.steps.run(
-      this.#inRound('plan'),
-      'Observe and plan',
-      () => runActivity(planner, input, `Observe ${status.site} and plan`),
+      round.plan.id,
+      round.plan.title,
+      async (): Promise<DigestedPlan> =>
+        runActivity(planner, input, `Observe ${status.site} and plan`),
       ({ digest, plan }) => ({ digest, changes: plan.changes.length }),
     );
+    this.#round = round;
+    this.#changes = changes;
+    this.#outlook = null;
     this.board.plan = planned;
     status.planDigest = planned.digest;
     status.findings = [...planned.plan.findings];
     this.board.refresh();
     if (this.input.planOnly === true) throw new OperationEnded('planned');
     refuseUnworkable(planned.plan, changes);
-    const { gate, baseline, recoveryPoint, visitors } = this.#stepsOfRound();
-    if (!this.nothingToDo) {
-      this.steps.announce(gate, baseline, recoveryPoint, visitors, ...planned.plan.changes);
-    }
+    if (!this.nothingToDo) await this.#lookAhead(planned, round);
   }
 
-  /** A person approves the plan's digest; an empty plan has nothing to approve. */
-  async approve(gate: 'apply'): Promise<void> {
-    const { plan, digest } = this.#planned();
-    const { site, operation } = this.board.status;
-    const { id, title } = this.#stepsOfRound().gate;
-    if (this.nothingToDo) {
-      this.steps.skip(id, title, 'Nothing to change.');
-      return;
-    }
-    const count = plan.changes.length;
-    this.board.setState('waiting-for-approval');
-    const closed = await this.steps.run(
-      id,
-      title,
-      () =>
-        this.gates.ask({
-          id: gate,
-          kind: gate,
-          digest,
-          question: `Apply ${count} change${count === 1 ? '' : 's'} of ${operation} to ${site}?`,
-          body: plan.changes
-            .map((change) => `- ${change.title} (${change.target}; risk ${change.risk})`)
-            .join('\n'),
-        }),
-      ({ state, decisions }) => ({ state, by: decisions.map(({ approver }) => approver) }),
+  async #lookAhead({ plan }: DigestedPlan, round: Round): Promise<void> {
+    const outlook = await outlookOf(this, round.pointId);
+    this.#outlook = outlook;
+    this.board.status.findings.push(outlookFinding(outlook));
+    this.steps.announce(
+      ...gateSteps(this, plan, round),
+      round.baseline,
+      round.recoveryPoint,
+      ...(outlook.full ? fullPointSteps(round.named) : []),
+      round.visitors,
+      ...plan.changes,
     );
-    if (closed.state === 'approved') return;
-    this.steps.fail(id, `The gate is ${closed.state}.`, { state: closed.state });
-    throw new OperationEnded(closed.state === 'rejected' ? 'rejected' : 'expired');
+  }
+
+  /** A person approves the plan's digest; an empty plan has nothing to approve. See approval.ts. */
+  async approve(): Promise<void> {
+    const { planned, round, outlook } = this.#planned();
+    if (outlook !== null) return approvePlan(this, { planned, round, outlook });
+    for (const { id, title } of gateSteps(this, planned.plan, round)) {
+      this.steps.skip(id, title, 'Nothing to change.');
+    }
   }
 
   /** Sees that everything is still as approved, and measures the site as visitors meet it before anything is touched. */
   async measureBaseline(): Promise<void> {
     if (this.nothingToDo) return;
-    const { plan } = this.#planned();
+    const { planned, round } = this.#planned();
     this.board.setState('applying');
-    const step = this.#stepsOfRound().baseline;
     await this.insist(
-      step,
+      round.baseline,
       async () => {
-        await refuseDriftSinceApproval(this, plan);
+        await refuseDriftSinceApproval(this, planned.plan);
+        const { id, title } = round.baseline;
         return this.steps.run(
-          step.id,
-          step.title,
-          () => runActivity('measureBaseline', { site: this.board.site }, step.title),
+          id,
+          title,
+          () => runActivity('measureBaseline', { site: this.board.site }, title),
           ({ failures, ...counts }) => ({ ...counts, failures: failures.slice(0, 3) }),
         );
       },
@@ -188,44 +194,26 @@ export class Operation {
     );
   }
 
-  /** Takes the recovery point, under an id that sorts by the start of this run. */
+  /** Takes the recovery point that was named at the gate; see recovery-point.ts. */
   async takeRecoveryPoint(): Promise<void> {
-    if (this.nothingToDo) return;
-    const { plan } = this.#planned();
-    const { status, site } = this.board;
-    const id = this.#inRound(recoveryPointId(status));
-    const operationId = status.workflowId;
-    const step = this.#stepsOfRound().recoveryPoint;
-    status.recoveryPoint = await this.insist(
-      step,
-      () =>
-        this.steps.run(
-          step.id,
-          step.title,
-          () => runActivity('takeRecoveryPoint', { site, id, operationId, plan }, step.title),
-          (point) => ({ id: point.id, contains: point.contains, missing: point.missing }),
-        ),
-      () =>
-        precautionOptions(
-          this.undo,
-          'Goes on without a recovery point; only the undo of each change protects the site then.',
-        ),
-    );
+    const { planned, round, outlook } = this.#planned();
+    if (outlook === null) return;
+    this.board.status.recoveryPoint = await takeNamedPoint(this, planned.plan, outlook, round);
     this.board.refresh();
   }
 
   /** Carries out the approved changes in order; see apply.ts. */
   async apply(): Promise<void> {
     if (this.nothingToDo) return;
-    const { plan } = this.#planned();
+    const { planned, round } = this.#planned();
     this.board.setState('applying');
-    this.#visitors = await applyPlan(this, plan, this.#changes, this.#stepsOfRound().visitors);
+    this.#visitors = await applyPlan(this, planned.plan, this.#changes, round.visitors);
   }
 
   /** Measures the success criteria; see verify.ts. */
   async verify(groups: VerificationGroup[]): Promise<void> {
     this.board.setState('verifying');
-    await verifyAll(this, this.#planned().plan, this.#visitors, groups);
+    await verifyAll(this, this.#planned().planned.plan, this.#visitors, groups);
   }
 
   /**
@@ -239,7 +227,7 @@ export class Operation {
         return;
       } catch (error) {
         if (!(error instanceof DriftedBeforeChange)) throw error;
-        this.gates.withdraw(this.#planned().digest);
+        this.gates.withdraw(this.#planned().planned.digest);
         this.steps.withdrawPending();
       }
     }
@@ -284,7 +272,13 @@ export class Operation {
   }
 
   get nothingToDo(): boolean {
-    return this.#planned().plan.changes.length === 0;
+    return this.#planned().planned.plan.changes.length === 0;
+  }
+
+  /** Adds something that people should know to what they see. */
+  warn(finding: Omit<Finding, 'level'>): void {
+    this.board.status.findings.push({ ...finding, level: 'warning' });
+    this.board.refresh();
   }
 
   report(outcome: OperationReport['outcome']): OperationReport {
@@ -325,7 +319,7 @@ export class Operation {
     await CancellationScope.nonCancellable(() => this.#close(broken, outcome));
     if (broken instanceof CancelledFailure) throw broken;
     if (isOutsideFailure(broken)) {
-      throw closingFailure(broken);
+      throw closingFailure(broken, this.report('failed'));
     }
     return this.report(outcome);
   }
@@ -337,59 +331,45 @@ export class Operation {
     return outcome;
   }
 
-  async #close(broken: unknown, outcome: OperationReport['outcome']): Promise<void> {
+  async #close(broken: unknown, ending: OperationReport['outcome']): Promise<void> {
     this.#closing = true;
     this.steps.withdrawPending();
     await this.#lock.release();
     const failed = broken !== null && !(broken instanceof CancelledFailure);
+    const outcome = failed ? 'failed' : ending;
+    this.shape.ended(this, outcome);
     const { site, operation } = this.board.status;
-    const word = failed ? 'failed' : outcome;
-    this.notices.send({
-      kind: 'finished',
-      title: `${operation} of ${site}: ${word}`,
-      body: isOutsideFailure(broken) ? problemOf(broken).message : `The operation is ${word}.`,
-      commands: [],
-    });
+    if (this.shape.tells !== null) {
+      this.notices.send({
+        kind: failed ? this.shape.tells.failed : this.shape.tells.ended,
+        title: `${operation} of ${site}: ${outcome}`,
+        body: isOutsideFailure(broken) ? problemOf(broken).message : `The operation is ${outcome}.`,
+        commands: [],
+      });
+    }
     await this.notices.settled();
     await condition(allHandlersFinished);
-    this.board.setState(failed ? 'failed' : outcome === 'planned' ? 'done' : outcome);
+    this.board.setState(outcome === 'planned' ? 'done' : outcome);
   }
 
-  #planned(): DigestedPlan {
-    if (this.board.plan === null) throw new Error('There is no plan yet; call plan first.');
-    return this.board.plan;
-  }
-
-  /** The steps between a plan and its changes. */
-  #stepsOfRound() {
-    const recoveryPoint = this.#inRound(recoveryPointId(this.board.status));
-    return {
-      gate: { id: this.#inRound('gate-apply'), title: 'Approval of the plan' },
-      baseline: { id: this.#inRound('baseline'), title: 'Measure what visitors meet before' },
-      recoveryPoint: {
-        id: this.#inRound('recovery-point'),
-        title: `Take the recovery point ${recoveryPoint}`,
-      },
-      visitors: { id: this.#inRound('visitors'), title: 'Watch what visitors meet' },
-    };
-  }
-
-  #inRound(id: string): string {
-    return this.#round <= 1 ? id : `${id}-${this.#round}`;
+  #planned(): { planned: DigestedPlan; round: Round; outlook: PointOutlook | null } {
+    if (this.board.plan === null || this.#round === null) {
+      throw new Error('There is no plan yet; call plan first.');
+    }
+    return { planned: this.board.plan, round: this.#round, outlook: this.#outlook };
   }
 }
 
-/** Opens an operation, runs its walk and reports. The body of every operation's workflow. */
+/**
+ * Opens an operation, runs its walk and reports. The body of every operation's workflow.
+ *
+ * @param input as one of the checks in input.ts returned it.
+ */
 export async function runOperation(
   type: OperationType,
   input: OperationInput,
   walk: (operation: Operation) => Promise<void>,
+  shape: Partial<OperationShape> = {},
 ): Promise<OperationReport> {
-  return new Operation(type, checkOperationInput(input)).run(walk);
-}
-
-/** `20261123T180000Z-acme-hybridStorage`: sorts by time, says whose it is, and is the same in a replay. */
-function recoveryPointId({ site, operation }: OperationStatus): string {
-  const start = workflowInfo().startTime.toISOString();
-  return `${start.slice(0, 19).replaceAll(/[-:]/g, '')}Z-${site}-${operation}`;
+  return new Operation(type, input, shape).run(walk);
 }

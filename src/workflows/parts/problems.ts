@@ -9,6 +9,7 @@ import {
 } from '@temporalio/workflow';
 import { failures } from '../../domain/failures.ts';
 import type { FailureType } from '../../domain/failures.ts';
+import type { OperationReport } from '../../domain/operation.ts';
 
 /** What went wrong, as a person and a program read it. */
 export interface Problem {
@@ -47,15 +48,24 @@ export function sentence(problem: Problem): string {
   return `${problem.message} ${problem.advice}`;
 }
 
-/** A failure that ends the workflow, with the advice of its type behind what happened. */
-export function failure(type: FailureType, message: string): ApplicationFailure {
-  return ApplicationFailure.create({ type, message, nonRetryable: true });
+/** A failure that ends the workflow; `given` goes into the details of what closes it. */
+export function failure(type: FailureType, message: string, given?: object): ApplicationFailure {
+  const details = given === undefined ? [] : [given];
+  return ApplicationFailure.create({ type, message, details, nonRetryable: true });
 }
 
-/** The failure that closes a workflow: what happened, without the layers that Temporal wraps around it. */
-export function closingFailure(error: TemporalFailure): ApplicationFailure {
+/**
+ * The failure that closes a workflow: what happened, without the layers that Temporal wraps around it. Its details are
+ * one object: what the walk itself gave with its failure, the advice, and the report as far as the workflow came.
+ */
+export function closingFailure(
+  error: TemporalFailure,
+  report: OperationReport | null = null,
+): ApplicationFailure {
   const { type, message, advice } = problemOf(error);
-  return ApplicationFailure.create({ type, message, details: [{ advice }], nonRetryable: true });
+  const given = error instanceof ApplicationFailure ? (error.details?.[0] ?? {}) : {};
+  const details = [{ ...given, advice, ...(report === null ? {} : { report }) }];
+  return ApplicationFailure.create({ type, message, details, nonRetryable: true });
 }
 
 /**

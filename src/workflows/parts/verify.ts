@@ -12,16 +12,22 @@ export interface VerificationGroup {
   title: string;
 }
 
-/** The criteria of a group that was not what it should be. */
-function shortfall(criteria: CriterionResult[]): string | null {
+/** More would make a message that nobody reads; the report has them all. */
+const MOST_DESCRIBED = 10;
+
+/** Which criteria were not met, as sentences, or null when all were. None at all is a fail. */
+export function shortfall(criteria: CriterionResult[]): string | null {
   if (criteria.length === 0) return 'No criterion was measured.';
   const missed = criteria.filter(({ pass }) => !pass);
   if (missed.length === 0) return null;
-  const described = missed.map(
-    ({ title, measured, target }) =>
-      `${title}: measured ${JSON.stringify(measured)}, wanted ${JSON.stringify(target)}`,
-  );
-  return `${missed.length} of ${criteria.length} criteria not met. ${described.join('; ')}.`;
+  const described = missed
+    .slice(0, MOST_DESCRIBED)
+    .map(
+      ({ title, measured, target }) =>
+        `${title}: measured ${JSON.stringify(measured)}, wanted ${JSON.stringify(target)}`,
+    );
+  const more = missed.length - described.length;
+  return `${missed.length} of ${criteria.length} criteria not met. ${described.join('; ')}${more > 0 ? `; and ${more} more` : ''}.`;
 }
 
 /**
@@ -86,7 +92,7 @@ async function verifyGroup(
 }
 
 /** Puts new measurements in the place of earlier ones of the same criteria. */
-function keep(known: CriterionResult[], measured: CriterionResult[]): void {
+export function keep(known: CriterionResult[], measured: CriterionResult[]): void {
   for (const criterion of measured) {
     const place = known.findIndex(({ id }) => id === criterion.id);
     if (place < 0) known.push(criterion);
