@@ -140,22 +140,18 @@ export class FakeSite {
     this.#behaviours.set(name, behaviour);
   }
 
+  /** What an activity does now. */
+  behaviourOf(name: ActivityName): (input: unknown) => Promise<unknown> {
+    const behaviour = this.#behaviours.get(name) ?? ((input) => this.#usual(name, input));
+    return (input) => behaviour(input as never);
+  }
+
   /** Lets the next `times` attempts of an activity fail with a type; then it succeeds again. */
   fail(name: ActivityName, type: FailureType, times = Infinity): void {
     let left = times;
     this.when(name, async (input) => {
       if (left <= 0) return this.#usual(name, input);
       left -= 1;
-      throw ApplicationFailure.create({ type, message: `${name} said no.` });
-    });
-  }
-
-  /** Lets an activity fail with a type at its first attempt of each of the given calls, counted from 1. */
-  failCalls(name: ActivityName, type: FailureType, ...calls: number[]): void {
-    let call = 0;
-    this.when(name, async (input) => {
-      call += 1;
-      if (!calls.includes(call)) return this.#usual(name, input);
       throw ApplicationFailure.create({ type, message: `${name} said no.` });
     });
   }

@@ -58,7 +58,12 @@ describe('drift', () => {
       ...['site', 'lock', 'plan', 'gate-apply'],
       ...['plan-2', 'gate-apply-2', 'baseline-2', 'recovery-point-2'],
       ...['prepare-backup-2', 'sentinel-2', 'describe-2', 'snapshot-volumes-2', 'back-up-files-2'],
-      ...['back-up-database-2', 'record-recovery-point-2', 'release-plugin-updates-2', 'visitors-2'],
+      ...[
+        'back-up-database-2',
+        'record-recovery-point-2',
+        'release-plugin-updates-2',
+        'visitors-2',
+      ],
       'create-shared-claim',
       ...['verify-shared-storage', 'verify-plugin-lifecycle', 'verify-admin-and-visitors'],
     ]);
