@@ -46,9 +46,13 @@ export async function makeData(
   await inDatabase((connection) => fillSchema(connection, data.schema, data.databaseBytes));
 }
 
-/** Empties what a side restored into; not part of any measurement. */
-export async function emptyTargets(cluster: SandboxKube): Promise<void> {
+/** Takes restored files away; no part of any measurement. */
+export async function emptyRestoredFiles(cluster: SandboxKube): Promise<void> {
   await rawJob(cluster, 'empty', {});
+}
+
+/** Makes the schema that is restored into anew; no part of any measurement. */
+export async function emptyRestoredSchema(): Promise<void> {
   await inDatabase(async (connection) => {
     await connection.query(`DROP DATABASE IF EXISTS \`${place.restoredSchema}\``);
     await connection.query(`CREATE DATABASE \`${place.restoredSchema}\` CHARACTER SET utf8mb4`);
