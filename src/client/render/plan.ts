@@ -56,9 +56,27 @@ function renderChange(change: Change, number: number, paint: Paint): string {
   return `${paint('bold', `${number}. ${printable(title)}`)}\n${indent(head.join('\n'), 3)}`;
 }
 
-export function renderFinding({ level, message, advice }: Finding, paint: Paint): string {
-  const line = `${paint(levelStyle[level], `${level}:`)} ${printable(message)}`;
-  return advice === null ? line : `${line}\n${indent(printable(advice), 2)}`;
+/** Sentences in what a finding has seen: a list of them, or lists under names. Numbers are in its message. */
+function sentencesOf(evidence: Json): string[] {
+  const lists = Array.isArray(evidence)
+    ? [evidence]
+    : typeof evidence === 'object' && evidence !== null
+      ? Object.values(evidence).filter((value) => Array.isArray(value))
+      : [];
+  return lists.flat().filter((item) => typeof item === 'string');
+}
+
+const MOST_SENTENCES = 20;
+
+export function renderFinding({ level, message, advice, evidence }: Finding, paint: Paint): string {
+  const sentences = sentencesOf(evidence);
+  const more = sentences.length - MOST_SENTENCES;
+  return [
+    `${paint(levelStyle[level], `${level}:`)} ${printable(message)}`,
+    ...sentences.slice(0, MOST_SENTENCES).map((sentence) => `  - ${printable(sentence)}`),
+    ...(more > 0 ? [`  - and ${more} more`] : []),
+    ...(advice === null ? [] : [indent(printable(advice), 2)]),
+  ].join('\n');
 }
 
 /** A whole plan as a person reads it at a gate. */

@@ -70,6 +70,27 @@ describe('nonsense', () => {
     [['plan', 'acme'], 2, /an operation or --to/],
     [['plan', 'acme', 'hybridStorage', '--to', '1'], 2, /one of the two/],
     [['run', 'acme', 'nonsense'], 2, /Allowed choices are prerequisites, hybridStorage/],
+    [['backup', 'acme', '--wait', '--detach'], 2, /cannot be used with/],
+    [['drill', 'acme', '--point', '../x'], 2, /Allowed: the id of a recovery point/],
+    [['rollback', 'acme', '--layers', 'app,files'], 2, /database, plugins-themes, app, cdn/],
+    [['rollback', 'acme', '--layers', 'app,app'], 2, /each once/],
+    [['rollback', 'acme', '--database-time', '2026-03-01 12:00'], 2, /a time with its zone/],
+    [['rollback', 'acme', '--database-time', '2999-03-01T12:00:00Z'], 2, /a time that is past/],
+    [
+      ['rollback', 'acme', '--layers', 'app', '--database-time', '2026-03-01T12:00:00Z'],
+      2,
+      /database among the --layers/,
+    ],
+    [['rollback', 'acme', '--release', '--point', 'x'], 2, /cannot be used with/],
+    [['rollback', 'acme', '--plan-only', '--yes'], 2, /cannot be used with/],
+    [['recovery-points', 'acme', 'delete'], 2, /Allowed choices are list, show, pin/],
+    [['recovery-points', 'acme', 'show'], 2, /show wants the id of a recovery point/],
+    [['recovery-points', 'acme', 'list', 'x'], 2, /takes no id/],
+    [['recovery-points', 'acme', 'prune'], 2, /deleted for good.*say --yes/],
+    [['schedules', 'acme', 'start'], 2, /Allowed choices are show, apply, pause/],
+    [['schedules', 'acme', 'trigger'], 2, /trigger wants one of backup, drill, backup-watch/],
+    [['schedules', 'acme', 'apply', 'drill'], 2, /about all schedules/],
+    [['schedules', 'nope'], 6, /site nope: sites\/nope\.yaml: there is no such file/],
     [['approve', 'acme'], 2, /no terminal to ask on.*--yes --digest/],
     [['approve', 'acme', '--yes'], 2, /--yes wants --digest/],
     [['reject', 'acme', '--as', ' ', '--yes', '--digest', 'x'], 2, /--as wants the name/],
@@ -101,14 +122,19 @@ describe('nonsense', () => {
   });
 });
 
-test.each([['status', 'acme'], ['gates'], ['migrate', 'acme', '--detach'], ['pause', 'acme']])(
-  '%s says that Temporal does not answer and ends with 5',
-  async (...args) => {
-    const ended = await presslift(args);
-    expect(ended.code).toBe(5);
-    expect(ended.stderr).toMatch(/^presslift: Temporal does not answer at 127\.0\.0\.1:1 [^\n]*$/);
-  },
-);
+test.each([
+  ['status', 'acme'],
+  ['gates'],
+  ['migrate', 'acme', '--detach'],
+  ['pause', 'acme'],
+  ['backup', 'acme'],
+  ['recovery-points', 'acme'],
+  ['schedules', 'acme', 'apply'],
+])('%s says that Temporal does not answer and ends with 5', async (...args) => {
+  const ended = await presslift(args);
+  expect(ended.code).toBe(5);
+  expect(ended.stderr).toMatch(/^presslift: Temporal does not answer at 127\.0\.0\.1:1 [^\n]*$/);
+});
 
 test('a broken site file gives its errors as text or as JSON, and ends with 2', async () => {
   const { mkdtemp, rm, writeFile } = await import('node:fs/promises');
@@ -201,6 +227,16 @@ describe('completion', () => {
     ],
     [['nonsense', ''], []],
     [['check', 'acme', ''], []],
+    [['roll'], ['rollback']],
+    [
+      ['recovery-points', 'acme', 'p'],
+      ['pin', 'prune'],
+    ],
+    [
+      ['schedules', 'acme', 'pause', ''],
+      ['backup', 'drill', 'backup-watch'],
+    ],
+    [['rollback', 'acme', '--da'], ['--database-time']],
   ])('of %j', (words, expected) => {
     expect(complete(...words)).toEqual(expected);
   });

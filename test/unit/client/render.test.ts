@@ -1,6 +1,7 @@
 /** Proves what a person reads of plans and statuses. Colours and the terminal itself are not tested here. */
 import { describe, expect, test } from 'vitest';
-import { renderDiff, renderPlan } from '../../../src/client/render/plan.ts';
+import type { Json } from '../../../src/domain/json.ts';
+import { renderDiff, renderFinding, renderPlan } from '../../../src/client/render/plan.ts';
 import { linesBetween } from '../../../src/client/render/progress.ts';
 import { short } from '../../../src/client/render/short.ts';
 import { renderCriteria, renderStatus } from '../../../src/client/render/status.ts';
@@ -60,6 +61,27 @@ describe('a plan', () => {
 
   test('without changes says so', () => {
     expect(renderPlan(plan([]), plainPaint)).toContain('hybridStorage of acme: no changes');
+  });
+
+  test('shows the sentences of a finding, and not its numbers', () => {
+    const finding = {
+      id: 'not-coming-back',
+      level: 'info' as const,
+      message: 'Some things do not come back.',
+      advice: 'See the list.',
+      evidence: ['Mail that was sent.', 'Payments.'],
+    };
+    const lines = (evidence: Json) =>
+      renderFinding({ ...finding, evidence }, plainPaint).split('\n');
+    expect(lines(finding.evidence)).toEqual([
+      'info: Some things do not come back.',
+      '  - Mail that was sent.',
+      '  - Payments.',
+      '  See the list.',
+    ]);
+    expect(lines({ counted: 12, findings: ['lost file'] })).toContain('  - lost file');
+    expect(lines({ counted: 12 })).toHaveLength(2);
+    expect(lines(Array<Json>(30).fill('x')).at(-2)).toBe('  - and 10 more');
   });
 
   test('does not let names from outside control the terminal', () => {
