@@ -55,7 +55,7 @@ export const endpoints = {
   temporal: `${network.loopback}:${ports.temporal}`,
   temporalUi: `http://${network.loopback}:${ports.temporalUi}`,
   digitalocean: `http://${network.loopback}:${ports.digitalocean}`,
-  cloudflare: `http://${network.loopback}:${ports.cloudflare}/client/v4`,
+  cloudflare: `http://${network.loopback}:${ports.cloudflare}`,
   vault: `http://${network.loopback}:${ports.vault}`,
   acme: `https://${hostNames.acme}`,
 } as const;
@@ -64,7 +64,7 @@ export const endpoints = {
 export const databaseClusterId = '9cc10173-e9ea-4176-9dbc-a4cee4c4ff30';
 
 /** Fixed identity of acme's zone at the Cloudflare stand-in. */
-export const cloudflareZoneId = '6d0f8f3f2b5e4b0ea1c9d8f17a3c5e42';
+export const cloudflareZoneId = '023e105f4ecef8ad9ca31a8372d0c353';
 
 /** What the stand-in for DigitalOcean's API knows of this machine besides databases, for trusted sources. */
 export const digitaloceanResources = {

@@ -47,7 +47,10 @@ export async function startCloudflare(options: Options = {}): Promise<Cloudflare
         { value: readToken, may: 'read' },
         { value: uselessToken, may: 'nothing' },
       ],
-      state: new JsonFile<CloudflareState>(file, () => newZone(testZoneId, 'acme.example')),
+      state: new JsonFile<CloudflareState>(file, () => ({
+        zones: { [testZoneId]: newZone('acme.example') },
+        purges: [],
+      })),
       ...options,
     });
     port = await listen(server, '127.0.0.1', port);

@@ -55,7 +55,7 @@ function call(
   path: string,
   body?: unknown,
 ): Promise<Response> {
-  return fetch(`${endpoints.cloudflare}/zones/${cloudflareZoneId}${path}`, {
+  return fetch(`${endpoints.cloudflare}/client/v4/zones/${cloudflareZoneId}${path}`, {
     method,
     headers: { authorization: `Bearer ${cloudflareToken}`, 'content-type': 'application/json' },
     body: body === undefined ? undefined : JSON.stringify(body),

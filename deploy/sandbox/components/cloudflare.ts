@@ -2,7 +2,7 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Component } from '../component.ts';
-import { network, paths, ports } from '../settings.ts';
+import { endpoints, paths } from '../settings.ts';
 import { healthPath } from '../stand-ins/cloudflare/server.ts';
 
 const main = join(import.meta.dirname, '../stand-ins/cloudflare/main.ts');
@@ -17,8 +17,7 @@ export const cloudflare: Component = {
   async ready() {
     try {
       const signal = AbortSignal.timeout(2_000);
-      const url = `http://${network.loopback}:${ports.cloudflare}${healthPath}`;
-      return (await fetch(url, { signal })).ok;
+      return (await fetch(`${endpoints.cloudflare}${healthPath}`, { signal })).ok;
     } catch {
       return false;
     }

@@ -8,12 +8,16 @@ import type { CloudflareState } from './rulesets.ts';
 import { createCloudflareStandIn } from './server.ts';
 import { newZone } from './zone.ts';
 
+const state = new JsonFile<CloudflareState>(join(paths.state, 'cloudflare', 'state.json'), () => ({
+  ...{ zones: {}, purges: [] },
+}));
+await state.update(({ zones }) => {
+  zones[cloudflareZoneId] ??= newZone(domain);
+});
 const { cloudflareToken } = await sandboxCredentials();
 const server = createCloudflareStandIn({
   tokens: [{ value: cloudflareToken, may: 'edit' }],
-  state: new JsonFile<CloudflareState>(join(paths.state, 'cloudflare', 'state.json'), () =>
-    newZone(cloudflareZoneId, domain),
-  ),
+  state,
   log: (line) => console.log(new Date().toISOString(), line),
 });
 await serve(server, network.loopback, ports.cloudflare);

@@ -1,7 +1,7 @@
-import type { CloudflareState } from './rulesets.ts';
+import type { Zone } from './rulesets.ts';
 
 /** A zone as it is before anybody has made a rule: it sees the provider's managed rulesets. */
-export function newZone(id: string, name: string): CloudflareState {
+export function newZone(name: string): Zone {
   const managed = {
     id: 'efb7b8c949ac4650a09736fc376e9aee',
     name: 'Cloudflare Managed Ruleset',
@@ -11,5 +11,5 @@ export function newZone(id: string, name: string): CloudflareState {
     version: '261',
     last_updated: '2026-09-01T09:00:00.000Z',
   };
-  return { zones: { [id]: { name, entrypoints: {}, managed: [managed] } }, purges: [] };
+  return { name, entrypoints: {}, managed: [managed] };
 }
