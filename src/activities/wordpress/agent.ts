@@ -25,7 +25,7 @@ export type BasicOperation =
  */
 const extensions = {
   backup: ['sentinel-write', 'describe-site', 'hold-updates', 'release-updates'],
-  drill: [],
+  drill: ['drill-replace', 'drill-look'],
   rollback: [],
 } as const satisfies Record<string, readonly string[]>;
 
