@@ -2,6 +2,8 @@ import { Client, type ClientInterceptors } from '@temporalio/client';
 import type { NativeConnection } from '@temporalio/worker';
 import type { AllActivities } from '../activities/contracts.ts';
 import { createCdnActivities } from '../activities/cdn/index.ts';
+import { createDrillActivities } from '../activities/drill/index.ts';
+import { createIsRunning } from '../activities/drill/running.ts';
 import {
   createDriftDetection,
   createHybridObservers,
@@ -77,6 +79,13 @@ export function createActivities(parts: ActivityParts): AllActivities {
       now: () => new Date(),
     }),
     ...createCdnActivities({ secrets }),
+    ...createDrillActivities({
+      kubernetes,
+      secrets,
+      agent: hybridStorage.agent,
+      isRunning: createIsRunning(temporal),
+      now: () => new Date(),
+    }),
     ...createVisitorActivities(),
     ...createNotificationActivities({ secrets, logger }),
     ...createLockActivities({ client: temporal }),

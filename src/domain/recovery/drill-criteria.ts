@@ -50,8 +50,13 @@ export const drillCriteria = {
 
 export type DrillCriterion = keyof typeof drillCriteria;
 
-/** Criteria that say something about time, not about the recovery point: missing one does not make the point bad. */
-export const timeCriteria: readonly string[] = ['rto', 'rpo'] satisfies DrillCriterion[];
+/** Criteria that say something about the drill, not about the recovery point: missing one does not make the point bad. */
+export const aboutTheDrill: readonly string[] = [
+  'place',
+  'sealed',
+  'rto',
+  'rpo',
+] satisfies DrillCriterion[];
 
 /** A measured criterion under its fixed title. */
 export function drillCriterion(

@@ -1,7 +1,13 @@
 import type { CriterionResult } from '../criterion.ts';
 import { describeDuration, durationMs } from '../durations.ts';
 import type { Site } from '../site/schema.ts';
-import { completeCriteria, drillCriterion, notMeasured, timeCriteria } from './drill-criteria.ts';
+import {
+  aboutTheDrill,
+  completeCriteria,
+  drillCriterion,
+  isUnmeasured,
+  notMeasured,
+} from './drill-criteria.ts';
 import type { DrillReport, DrillStage } from './point.ts';
 
 /** Earlier drills that a report shows. */
@@ -92,11 +98,15 @@ export function buildDrillReport(site: Site, outcome: DrillOutcome): DrillReport
   };
 }
 
-/** Ids of the criteria that say that the point itself is no good; empty when it only was too slow or too old. */
+/**
+ * Ids of the criteria that saw something wrong with the recovery point itself. What could not be measured says nothing about it,
+ * nor do time and the cluster's room for a copy.
+ */
 export function badFindings(report: DrillReport): string[] {
   return report.criteria
-    .filter(({ id, pass }) => !pass && !timeCriteria.includes(id))
-    .map(({ id }) => id);
+    .filter((criterion) => !criterion.pass && !isUnmeasured(criterion))
+    .map(({ id }) => id)
+    .filter((id) => !aboutTheDrill.includes(id) && !id.startsWith('stage-'));
 }
 
 const lineOf = ({ drill, endedAt, pass, rtoMs, rpoMs }: DrillReport) => ({

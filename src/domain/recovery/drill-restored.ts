@@ -5,6 +5,8 @@ import { drillCriterion } from './drill-criteria.ts';
 /** What one restored volume looks like beside its list of files. Lists are samples; `counts` are whole. */
 export interface RestoredVolume {
   claim: string;
+  /** It has plugins, themes or all of WordPress, and so is never rightly empty, whatever the list says. */
+  holdsCode: boolean;
   files: number;
   bytes: number;
   /** Files that the list names for it. */
@@ -27,7 +29,9 @@ export function filesCriteria(volumes: readonly RestoredVolume[]): CriterionResu
       .slice(0, 20);
   const expected = sum((volume) => volume.expected);
   const tampered = volumes.filter(({ manifestIntact }) => !manifestIntact);
-  const empty = volumes.filter(({ files }) => files === 0);
+  const empty = volumes.filter(
+    ({ files, expected: wanted, holdsCode }) => files === 0 && (wanted > 0 || holdsCode),
+  );
   const counted = Object.fromEntries(volumes.map(({ claim, files }) => [claim, files]));
   const differing = (
     id: 'missing-files' | 'changed-files' | 'permissions',

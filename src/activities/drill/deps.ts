@@ -1,0 +1,52 @@
+import { readFileSync } from 'node:fs';
+import { drillStage, type DrillStageId } from '../../domain/recovery/drill-report.ts';
+import type { DrillStage, RecoveryPoint } from '../../domain/recovery/point.ts';
+import type { Site } from '../../domain/site/schema.ts';
+import type { DrillInput } from '../contracts.ts';
+import type { KubernetesClients } from '../kubernetes/clients.ts';
+import { openCatalogue } from '../recovery/catalogue.ts';
+import { siteCluster, type RecoveryCoreDeps } from '../recovery/deps.ts';
+import { toolboxScript } from '../recovery/toolbox.ts';
+
+export interface DrillDeps extends RecoveryCoreDeps {
+  /** Whether the workflow with this id is open: its namespace and database are in use then. */
+  isRunning(operationId: string): Promise<boolean>;
+}
+
+export const clusterOf = (deps: DrillDeps, site: Site): KubernetesClients =>
+  siteCluster(deps, site);
+
+const script = (name: string) => new URL(`./scripts/${name}`, import.meta.url);
+
+/** Fixed texts: programs that Jobs and the copy run. */
+export const scripts = {
+  seal: readFileSync(script('seal.php'), 'utf8'),
+  checkPoint: toolboxScript(script('check-point.sh'), 'restic'),
+  readObjects: toolboxScript(script('read-objects.sh'), 'restic'),
+  pages: toolboxScript(script('pages.sh')),
+} as const;
+
+/** The point that a drill restores, read and authenticated anew: it never passes through a workflow. */
+export async function pointOf(deps: DrillDeps, input: DrillInput): Promise<RecoveryPoint> {
+  const catalogue = await openCatalogue(deps, input.site);
+  try {
+    return await catalogue.read(input.place.point);
+  } finally {
+    catalogue.close();
+  }
+}
+
+/** Runs a stage and notes how long it took, also when it fails. */
+export async function timed<T>(
+  deps: DrillDeps,
+  stages: DrillStage[],
+  id: DrillStageId,
+  work: () => Promise<T>,
+): Promise<T> {
+  const from = deps.now().getTime();
+  try {
+    return await work();
+  } finally {
+    stages.push(drillStage(id, from, deps.now().getTime()));
+  }
+}
