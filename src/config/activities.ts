@@ -13,6 +13,7 @@ import {
 } from '../activities/hybrid-storage/index.ts';
 import { createKubernetesClients } from '../activities/kubernetes/clients.ts';
 import { createLockActivities } from '../activities/lock/index.ts';
+import { createManagedDatabaseActivities } from '../activities/managed-database/index.ts';
 import { createNotificationActivities } from '../activities/notifications/index.ts';
 import {
   createPrerequisiteActivities,
@@ -86,6 +87,7 @@ export function createActivities(parts: ActivityParts): AllActivities {
       isRunning: createIsRunning(temporal),
       now: () => new Date(),
     }),
+    ...createManagedDatabaseActivities(prerequisites),
     ...createVisitorActivities(),
     ...createNotificationActivities({ secrets, logger }),
     ...createLockActivities({ client: temporal }),

@@ -1,0 +1,209 @@
+import type { V1Deployment, V1PodTemplateSpec } from '@kubernetes/client-node';
+import {
+  movedTemplate,
+  returnedTemplate,
+  type DatabaseMove,
+} from '../../domain/kubernetes/database-move.ts';
+import { forkNames, type ForkNames } from '../../domain/recovery/database-fork.ts';
+import type { Site } from '../../domain/site/schema.ts';
+import type { ChangeInput, RollbackActivities } from '../contracts.ts';
+import { failure } from '../failure.ts';
+import { requireDeployment } from '../hybrid-storage/cluster.ts';
+import { awaitSettled } from '../hybrid-storage/rollout-waits.ts';
+import { replace } from '../kubernetes/apply.ts';
+import type { KubernetesClients } from '../kubernetes/clients.ts';
+import { parseSecretReference } from '../secrets/reference.ts';
+import { clusterOf, wantedFork, type ManagedDatabaseDeps } from './deps.ts';
+import {
+  readKept,
+  readSecret,
+  removeSecret,
+  writeKept,
+  writeSecret,
+  type KeptFork,
+} from './kept.ts';
+import { accountsOf, makeReadOnly, makeWritable, whyStaysWritable } from './old-database.ts';
+
+type MoveChanges = Pick<RollbackActivities, 'moveToForkedDatabase' | 'moveBackFromForkedDatabase'>;
+
+/**
+ * The old database is made read-only before the first new pod starts: what visitors write while pods are exchanged would
+ * be lost without a word otherwise; so it is refused, and pages are read as before.
+ */
+export function createMoveChanges(deps: ManagedDatabaseDeps): MoveChanges {
+  return {
+    async moveToForkedDatabase(input) {
+      const { site, operationId } = input;
+      const k = clusterOf(deps, site);
+      const names = namesOf(input);
+      const fork = await requireKept(k, site, names);
+      const deployment = await requireDeployment(k, site);
+      const move = moveOf(site, names, fork);
+      const ready = fork.move === null ? await keepOld(k, input, deployment, fork, move) : fork;
+      await copySecrets(k, site, operationId, ready);
+
+      const writable = await whyStaysWritable(deps, site);
+      if (writable === null) {
+        const restricted = ready.restricted ?? (await accountsOf(deps, site));
+        // Kept first: what was taken must be known however far this comes.
+        await writeKept(k, site, operationId, names, { ...ready, restricted });
+        await makeReadOnly(deps, site, restricted);
+      }
+      await rollTo(k, site, (template) => movedTemplate(template, move).template);
+      const settled = await awaitSettled(k, site);
+      return {
+        ...{ host: fork.host, port: fork.port, clusterId: fork.clusterId },
+        pods: settled.status?.readyReplicas ?? 0,
+        oldDatabase: { host: site.database.host, readOnly: writable === null, why: writable },
+        siteFile: siteFileLines(site, names, fork),
+      };
+    },
+
+    async moveBackFromForkedDatabase(input) {
+      const { site, operationId } = input;
+      const k = clusterOf(deps, site);
+      const names = namesOf(input);
+      const kept = await readKept(k, site, names);
+      if (kept?.move == null) return { moved: false };
+      const { move, restricted } = kept;
+      if (restricted !== null) await makeWritable(deps, site, restricted);
+      await rollTo(k, site, (template) => returnedTemplate(template, move, move.hosts));
+      const settled = await awaitSettled(k, site);
+      await writeKept(k, site, operationId, names, { ...kept, move: null, restricted: null });
+      for (const name of Object.values(move.secrets)) await removeSecret(k, site, name);
+      return {
+        ...{ moved: true, host: site.database.host, port: site.database.port },
+        ...{ pods: settled.status?.readyReplicas ?? 0, leftIn: kept.clusterName },
+      };
+    },
+  };
+}
+
+function namesOf(input: ChangeInput): ForkNames {
+  return forkNames(input.site, input.operationId, wantedFork(input).time);
+}
+
+/** @throws PreconditionFailed when the fork was not made */
+async function requireKept(k: KubernetesClients, site: Site, names: ForkNames): Promise<KeptFork> {
+  const kept = await readKept(k, site, names);
+  if (kept !== null) return kept;
+  throw failure(
+    'PreconditionFailed',
+    `There is no Secret ${site.cluster.namespace}/${names.secret}: the database was not forked`,
+  );
+}
+
+/** The Secrets of the site's own namespace that hold what changes. @throws PreconditionFailed */
+function secretsOf(site: Site): { credentials: string; ca: { name: string; key: string } | null } {
+  const { credentials, ca } = site.database;
+  const account = parseSecretReference(credentials);
+  if (account.store !== 'kubernetes' || account.namespace !== site.cluster.namespace) {
+    throw failure(
+      'PreconditionFailed',
+      `database.credentials must be a Secret in ${site.cluster.namespace}, which pods can use; it is ${credentials}`,
+    );
+  }
+  const authority = ca === undefined ? null : parseSecretReference(ca);
+  const isOurs =
+    authority?.store === 'kubernetes' && authority.namespace === site.cluster.namespace;
+  return {
+    credentials: account.name,
+    ca: isOurs ? { name: authority.name, key: authority.key ?? 'ca.crt' } : null,
+  };
+}
+
+function moveOf(site: Site, names: ForkNames, fork: KeptFork): DatabaseMove {
+  const { credentials, ca } = secretsOf(site);
+  return {
+    host: `${fork.host}:${fork.port}`,
+    secrets: {
+      ...(ca === null ? {} : { [ca.name]: names.ca }),
+      [credentials]: names.credentials,
+    },
+  };
+}
+
+/** Keeps what the Deployment says now. @throws PreconditionFailed when pods do not take their database from there */
+async function keepOld(
+  k: KubernetesClients,
+  { site, operationId, ...input }: ChangeInput,
+  deployment: V1Deployment,
+  fork: KeptFork,
+  move: DatabaseMove,
+): Promise<KeptFork> {
+  const template = deployment.spec?.template as V1PodTemplateSpec;
+  const { hosts, named } = movedTemplate(template, move);
+  const { credentials } = secretsOf(site);
+  const where = `Deployment ${site.cluster.namespace}/${site.cluster.deployment}`;
+  if (hosts.length === 0) {
+    throw failure('PreconditionFailed', `${where} sets no WORDPRESS_DB_HOST that could be moved`);
+  }
+  if (!named.includes(credentials)) {
+    throw failure('PreconditionFailed', `${where} does not name the Secret ${credentials}`);
+  }
+  const kept = { ...fork, move: { ...move, hosts } };
+  const names = namesOf({ site, operationId, ...input });
+  await writeKept(k, site, operationId, names, kept);
+  return kept;
+}
+
+/** Copies of the Secrets that pods use, with the fork's values in them. */
+async function copySecrets(
+  k: KubernetesClients,
+  site: Site,
+  operationId: string,
+  fork: KeptFork,
+): Promise<void> {
+  const { credentials, ca } = secretsOf(site);
+  for (const [from, to] of Object.entries(fork.move?.secrets ?? {})) {
+    const before = await readSecret(k, site, from);
+    if (before === null) {
+      throw failure('SecretMissing', `There is no Secret ${site.cluster.namespace}/${from}`);
+    }
+    const values = { ...before };
+    if (from === credentials) Object.assign(values, fork.account);
+    // Whoever else uses this file goes on trusting the authority of before.
+    if (from === ca?.name) values[ca.key] = bundle(fork.ca, before[ca.key] ?? '');
+    await writeSecret(k, site, operationId, to, values);
+  }
+}
+
+/** PEM certificates of both, each once. */
+function bundle(first: string, second: string): string {
+  const certificates = `${first}\n${second}`.match(
+    /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g,
+  );
+  return `${[...new Set(certificates ?? [])].join('\n')}\n`;
+}
+
+/** Replaces the Deployment's template where that changes anything. */
+async function rollTo(
+  k: KubernetesClients,
+  site: Site,
+  change: (template: V1PodTemplateSpec) => V1PodTemplateSpec,
+): Promise<void> {
+  const deployment = await requireDeployment(k, site);
+  const template = deployment.spec?.template as V1PodTemplateSpec;
+  const wanted = change(template);
+  if (JSON.stringify(wanted) === JSON.stringify(template)) return;
+  await replace(k, {
+    ...deployment,
+    spec: { ...(deployment.spec as NonNullable<V1Deployment['spec']>), template: wanted },
+  });
+}
+
+/** Lines of the site file that must follow; none of them is a secret. */
+function siteFileLines(site: Site, names: ForkNames, fork: KeptFork): Record<string, string> {
+  const { ca } = secretsOf(site);
+  const inNamespace = (name: string) => `kubernetes:${site.cluster.namespace}/${name}`;
+  return {
+    'database.host': fork.host,
+    'database.port': String(fork.port),
+    'database.credentials': inNamespace(names.credentials),
+    ...(ca === null ? {} : { 'database.ca': `${inNamespace(names.ca)}#${ca.key}` }),
+    ...(fork.administrator === null
+      ? {}
+      : { 'database.adminCredentials': inNamespace(names.secret) }),
+    'database.managed.clusterId': fork.clusterId,
+  };
+}
