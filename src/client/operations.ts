@@ -285,20 +285,27 @@ export async function getStatuses(
     pendingOf(client, workflowId, runId),
   ]);
   const children = 'children' in status ? status.children : [];
-  const phases = children.flatMap((child) =>
-    child.runId === null ? [] : [{ workflowId: child.workflowId, runId: child.runId }],
+  const phases = await Promise.all(
+    children.flatMap(({ workflowId: id, runId: run }) =>
+      run === null ? [] : [viewOf(client, id, run)],
+    ),
   );
-  const parts = 'children' in status ? [] : pending.children.map((id) => ({ workflowId: id }));
-  const views = await Promise.all(
-    [...phases, ...parts].map(async (part: { workflowId: string; runId?: string }) => {
-      const [view, { activities }] = await Promise.all([
-        getStatus(client, part.workflowId, part.runId),
-        pendingOf(client, part.workflowId, part.runId),
-      ]);
-      return { ...view, activities };
-    }),
+  // One that has just begun or ended may not answer; the whole has told what there is to know of it.
+  const parts = await Promise.all(
+    ('children' in status ? [] : pending.children).map((id) =>
+      viewOf(client, id).catch(() => null),
+    ),
   );
-  return [{ ...status, activities: pending.activities }, ...views];
+  const view = { ...status, activities: pending.activities };
+  return [view, ...phases, ...parts.filter((part) => part !== null)];
+}
+
+async function viewOf(client: Client, workflowId: string, runId?: string): Promise<OperationView> {
+  const [status, { activities }] = await Promise.all([
+    getStatus(client, workflowId, runId),
+    pendingOf(client, workflowId, runId),
+  ]);
+  return { ...status, activities };
 }
 
 /** How a workflow ended: its report, or why it failed and the report that came with that. */

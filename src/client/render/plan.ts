@@ -56,14 +56,17 @@ function renderChange(change: Change, number: number, paint: Paint): string {
   return `${paint('bold', `${number}. ${printable(title)}`)}\n${indent(head.join('\n'), 3)}`;
 }
 
-/** Sentences in what a finding has seen: a list of them, or lists under names. Numbers are in its message. */
+/** Sentences in what a finding has seen: a list of them, or lists under names. Numbers and mere names are in its message. */
 function sentencesOf(evidence: Json): string[] {
-  const lists = Array.isArray(evidence)
+  const lists: Json[][] = Array.isArray(evidence)
     ? [evidence]
     : typeof evidence === 'object' && evidence !== null
       ? Object.values(evidence).filter((value) => Array.isArray(value))
       : [];
-  return lists.flat().filter((item) => typeof item === 'string');
+  return lists
+    .flat()
+    .filter((item) => typeof item === 'string')
+    .filter((item) => item.includes(' '));
 }
 
 const MOST_SENTENCES = 20;

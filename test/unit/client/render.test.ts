@@ -69,19 +69,19 @@ describe('a plan', () => {
       level: 'info' as const,
       message: 'Some things do not come back.',
       advice: 'See the list.',
-      evidence: ['Mail that was sent.', 'Payments.'],
+      evidence: ['Mail that was sent.', 'Payments made.', 'ANSI_QUOTES'],
     };
     const lines = (evidence: Json) =>
       renderFinding({ ...finding, evidence }, plainPaint).split('\n');
     expect(lines(finding.evidence)).toEqual([
       'info: Some things do not come back.',
       '  - Mail that was sent.',
-      '  - Payments.',
+      '  - Payments made.',
       '  See the list.',
     ]);
     expect(lines({ counted: 12, findings: ['lost file'] })).toContain('  - lost file');
     expect(lines({ counted: 12 })).toHaveLength(2);
-    expect(lines(Array<Json>(30).fill('x')).at(-2)).toBe('  - and 10 more');
+    expect(lines(Array<Json>(30).fill('x y')).at(-2)).toBe('  - and 10 more');
   });
 
   test('does not let names from outside control the terminal', () => {
