@@ -1,6 +1,6 @@
 import { Client, type ClientInterceptors } from '@temporalio/client';
 import type { NativeConnection } from '@temporalio/worker';
-import type { AllActivities } from '../activities/contracts.ts';
+import type { AllActivities, SiteInput } from '../activities/contracts.ts';
 import { createCdnActivities } from '../activities/cdn/index.ts';
 import { createDrillActivities } from '../activities/drill/index.ts';
 import { createIsRunning } from '../activities/drill/running.ts';
@@ -20,11 +20,18 @@ import {
   createPrerequisiteObservers,
 } from '../activities/prerequisites/index.ts';
 import { createRecoveryActivities } from '../activities/recovery/index.ts';
+import {
+  createRollbackActivities,
+  createRollbackObservers,
+  createRollbackPlanning,
+  createRollbackVerification,
+} from '../activities/rollback/index.ts';
 import { createSecretResolver } from '../activities/secrets/index.ts';
 import { createVaultClient } from '../activities/secrets/vault.ts';
 import { createSiteActivities } from '../activities/sites/index.ts';
 import { createVisitorActivities } from '../activities/visitors/index.ts';
 import { createWordPressAgent } from '../activities/wordpress/agent.ts';
+import type { Site } from '../domain/site/schema.ts';
 import { createAdminSessions } from './admin-sessions.ts';
 import type { ProcessConfig } from './environment.ts';
 import type { Logger } from './logging.ts';
@@ -64,6 +71,12 @@ export function createActivities(parts: ActivityParts): AllActivities {
   };
   const hybridStorage = { kubernetes, agent: createWordPressAgent(kubernetes) };
   const sessions = createAdminSessions(secrets, logger);
+  const cdn = createCdnActivities({ secrets });
+  const rollback = {
+    ...{ kubernetes, secrets, agent: hybridStorage.agent, now: () => new Date() },
+    describeCdn: (input: SiteInput) => cdn.describeCdn(input),
+    openAdmin: (site: Site) => sessions.openAdmin(site),
+  };
   return {
     ...createSiteActivities({ sitesDir: config.sitesDir }),
     ...createPrerequisiteActivities(prerequisites),
@@ -73,13 +86,14 @@ export function createActivities(parts: ActivityParts): AllActivities {
     ...createDriftDetection({
       ...createHybridObservers(hybridStorage),
       ...createPrerequisiteObservers(prerequisites),
+      ...createRollbackObservers(rollback),
     }),
     ...createRecoveryActivities({
       ...hybridStorage,
       openSession: (site) => sessions.loginCookies(site),
       now: () => new Date(),
     }),
-    ...createCdnActivities({ secrets }),
+    ...cdn,
     ...createDrillActivities({
       kubernetes,
       secrets,
@@ -88,6 +102,9 @@ export function createActivities(parts: ActivityParts): AllActivities {
       now: () => new Date(),
     }),
     ...createManagedDatabaseActivities(prerequisites),
+    ...createRollbackPlanning(rollback),
+    ...createRollbackActivities(rollback),
+    ...createRollbackVerification(rollback),
     ...createVisitorActivities(),
     ...createNotificationActivities({ secrets, logger }),
     ...createLockActivities({ client: temporal }),

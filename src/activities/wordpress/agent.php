@@ -366,6 +366,12 @@ switch ($presslift_request['operation']) {
         presslift_answer(['ok' => true, 'result' => presslift_inspect($presslift_root, $presslift_arguments['cores'])]);
 }
 
+// Operations of the files in operations/ that must work where WordPress does not start.
+$presslift_early = 'presslift_early_' . str_replace('-', '_', $presslift_request['operation']);
+if (function_exists($presslift_early)) {
+    presslift_answer(['ok' => true, 'result' => $presslift_early($presslift_arguments, $presslift_request)]);
+}
+
 // From here on WordPress is needed: loaded in the global scope, where its files expect their variables.
 $presslift_url = parse_url($presslift_request['url']);
 $_SERVER['HTTP_HOST'] = $presslift_url['host'];
@@ -378,6 +384,8 @@ $_SERVER['REMOTE_ADDR'] = '127.0.0.1';
 define('WP_USE_THEMES', false);
 // WordPress turns hooks that stand here before it loads into real ones.
 $GLOBALS['wp_filter']['pre_option_active_plugins'][10]['presslift'] = ['function' => fn() => [], 'accepted_args' => 1];
+// Maintenance mode is for visitors.
+$GLOBALS['wp_filter']['enable_maintenance_mode'][10]['presslift'] = ['function' => fn() => false, 'accepted_args' => 1];
 if ($presslift_request['operation'] === 'salts') {
     define('SHORTINIT', true);
 }

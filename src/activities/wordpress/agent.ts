@@ -21,12 +21,13 @@ export type BasicOperation =
 
 /**
  * Operations of the files in operations/, by file. `describe-site` is the function `presslift_operation_describe_site` there; it
- * gets the arguments, finds WordPress loaded without plugins and theme, and returns its result.
+ * gets the arguments, finds WordPress loaded without plugins and theme, and returns its result. A function `presslift_early_…`
+ * runs without WordPress, which may not start at all.
  */
 const extensions = {
   backup: ['sentinel-write', 'describe-site', 'hold-updates', 'release-updates'],
   drill: ['drill-replace', 'drill-look'],
-  rollback: [],
+  rollback: ['extension-listing', 'maintenance', 'options-read', 'options-write', 'flush-cache'],
 } as const satisfies Record<string, readonly string[]>;
 
 type Extension = keyof typeof extensions;
@@ -61,10 +62,16 @@ export interface WordPressFacts {
 
 export interface WordPressAgent {
   /**
-   * One operation in one pod.
+   * One operation in one pod, as www-data; with `keepUser` as whoever commands in the container run as.
    * @throws AgentFailed with the agent's own sentence; Unavailable when the pod cannot be reached.
    */
-  run(site: Site, pod: string, operation: AgentOperation, args?: JsonObject): Promise<Json>;
+  run(
+    site: Site,
+    pod: string,
+    operation: AgentOperation,
+    args?: JsonObject,
+    options?: { keepUser?: boolean },
+  ): Promise<Json>;
   facts(
     site: Site,
     pod: string,
@@ -134,9 +141,9 @@ export function newNonce(): string {
 
 export function createWordPressAgent(kubernetes: KubernetesClients): WordPressAgent {
   const agent: WordPressAgent = {
-    async run(site, pod, operation, args = {}) {
+    async run(site, pod, operation, args = {}, options = {}) {
       const { namespace, container, context } = site.cluster;
-      const code = agentCode(site, operation, args);
+      const code = agentCode(site, operation, args, options);
       const length = Buffer.byteLength(code);
       const where = `${namespace}/${pod}`;
       const { stdout, stderr, exitCode } = await kubernetes.forContext(context).execInPod({

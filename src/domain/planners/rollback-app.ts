@@ -24,14 +24,27 @@ export interface DesiredApp {
 /**
  * Template and ConfigMap of the point. Where pods run another image under the same tag than they did then, the image is
  * named by its digest: the tag alone would bring nothing back. The number of replicas stays, unless there are none.
+ *
+ * @param approved images by digest that a person approved; worked out when absent.
  */
-export function desiredApp(live: V1Deployment, part: AppPart, facts: AppFacts): DesiredApp | null {
+export function desiredApp(
+  live: V1Deployment,
+  part: AppPart,
+  facts: AppFacts,
+  approved?: Record<string, string>,
+): DesiredApp | null {
   const before = facts.objects?.deployment?.spec;
   if (before === undefined || facts.objects === null) return null;
   const template = plain(withoutRestarts(before.template));
   const pinned: Record<string, string> = {};
   const pin = (container: V1Container): V1Container => {
     const { name, image = '' } = container;
+    if (approved !== undefined) {
+      const named = approved[name];
+      if (named === undefined) return container;
+      pinned[name] = named;
+      return { ...container, image: named };
+    }
     const then = digestIn(part.images[name]);
     const now = facts.running[name];
     const sameText = containersOf(live.spec?.template).some(

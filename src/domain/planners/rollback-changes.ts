@@ -24,7 +24,7 @@ export function rollbackChanges(situation: RollbackSituation): Change[] {
     has('database') && (inTime ? moveToForkedDatabase(situation) : switchDatabase(situation)),
     files && switchExtensions(situation, app),
     options && restoreOptions(situation),
-    app && restoreApp(situation),
+    app && restoreApp(situation, files),
     cdn && restoreCdnRules(situation),
   ].filter((change) => change !== false);
   if (switched.length === 0) return [];
@@ -241,7 +241,7 @@ function restoreOptions(situation: RollbackSituation): Change {
   };
 }
 
-function restoreApp(situation: RollbackSituation): Change {
+function restoreApp(situation: RollbackSituation, filesToo: boolean): Change {
   const { site, facts, app } = situation;
   const point = pointOf(situation);
   if (facts.deployment === null || app === null || point.app === null) {
@@ -262,6 +262,8 @@ function restoreApp(situation: RollbackSituation): Change {
       point: point.id,
       objectsSecret: point.app.objectsSecret,
       pinned: app.pinned,
+      // Pods of the same template as before are taken up again as they are, unless they have to start anew.
+      restart: filesToo || app.configMap !== null,
       stuck: facts.stuck !== null,
       maintenance: situation.request.maintenance === true,
     },

@@ -104,7 +104,9 @@ export function withoutRestarts(template: V1PodTemplateSpec): V1PodTemplateSpec 
   const kept = Object.entries(metadata?.annotations ?? {}).filter(
     ([name]) => !(restartAnnotations as readonly string[]).includes(name),
   );
-  const { annotations: _annotations, creationTimestamp: _time, ...rest } = metadata ?? {};
+  const rest = { ...metadata };
+  delete rest.annotations;
+  delete rest.creationTimestamp;
   return {
     metadata: { ...rest, ...(kept.length > 0 && { annotations: Object.fromEntries(kept) }) },
     spec,

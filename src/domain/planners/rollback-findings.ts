@@ -145,7 +145,7 @@ function dataStays({ facts }: RollbackSituation): Finding | null {
     'data-stays-newer',
     `Plugins have changed their data since then (${differing.join(', ')}), and the database does not go back: older code will meet newer data.`,
     'Add the layer database, or make sure that the older code copes with it.',
-    evidence as Json,
+    evidence,
   );
 }
 
@@ -218,7 +218,7 @@ function appFindings(situation: RollbackSituation): Finding[] {
       finding(
         'warning',
         'core-older-than-data',
-        `The database has version ${String(now)} of WordPress's structure; the older core knows ${then}.`,
+        `The database has version ${Number(now)} of WordPress's structure; the older core knows ${then}.`,
         'WordPress does not go back by itself: add the layer database, or keep the newer core.',
       ),
     );

@@ -1,0 +1,204 @@
+import type { V1ConfigMap, V1Deployment, V1DeploymentSpec } from '@kubernetes/client-node';
+import { digestOf } from '../../domain/digest.ts';
+import { plain } from '../../domain/kubernetes/plain.ts';
+import {
+  desiredApp,
+  desiredAppShown,
+  type DesiredApp,
+} from '../../domain/planners/rollback-app.ts';
+import {
+  restartAnnotations,
+  withoutRestarts,
+  type AppFacts,
+} from '../../domain/planners/rollback-facts.ts';
+import type { Json } from '../../domain/json.ts';
+import type { AppPart } from '../../domain/recovery/point.ts';
+import type { Site } from '../../domain/site/schema.ts';
+import type { ChangeInput, ChangeResult, RollbackActivities } from '../contracts.ts';
+import { requireDeployment } from '../hybrid-storage/cluster.ts';
+import { readConfigMap } from '../hybrid-storage/config-source.ts';
+import { apply, read, replace } from '../kubernetes/apply.ts';
+import type { KubernetesClients } from '../kubernetes/clients.ts';
+import { failure } from '../kubernetes/errors.ts';
+import { openCatalogue } from '../recovery/catalogue.ts';
+import { siteCluster } from '../recovery/deps.ts';
+import { contentOf, requireRecovery } from '../recovery/objects.ts';
+import type { V1Secret } from '@kubernetes/client-node';
+import type { RollbackDeps } from './deps.ts';
+import { maintenanceOfNewPods } from './maintenance.ts';
+import { awaitRollout, phpPods, restartMark } from './pods.ts';
+
+/** The Deployment's template of the point, rolled out; and back to the one of before. */
+export function createApp(
+  deps: RollbackDeps,
+): Pick<RollbackActivities, 'restoreApp' | 'returnApp'> {
+  return {
+    async restoreApp(input) {
+      const { site, change } = input;
+      const k = siteCluster(deps, site);
+      const live = await requireDeployment(k, site);
+      const { configMap, desired } = await approvedApp(deps, k, input, live);
+      const mark = change.params['restart'] === true ? restartMark(input.operationId, 'app') : null;
+      if (!isRolled(live, desired, mark)) {
+        if (configMap !== null) await applyData(k, configMap);
+        await roll(k, live, desired, mark);
+      }
+      return settle(deps, k, input);
+    },
+
+    async returnApp(input) {
+      const { site } = input;
+      const k = siteCluster(deps, site);
+      const mark =
+        input.change.params['restart'] === true ? restartMark(input.operationId, 'app-back') : null;
+      const live = await requireDeployment(k, site);
+      const before = await requireRecovery(k, site, input.recoveryPoint);
+      const spec = before.deployment?.spec;
+      if (spec === undefined) {
+        throw failure('PreconditionFailed', 'The recovery point holds no Deployment');
+      }
+      const wanted = { template: spec.template, replicas: spec.replicas ?? 1 };
+      if (!isRolled(live, wanted, mark)) {
+        if (before.configMap !== null) await applyData(k, before.configMap);
+        await roll(k, live, wanted, mark);
+      }
+      if (input.change.params['stuck'] === true) {
+        // It did not become ready before either: waiting for it would never end.
+        return { rolledOut: false, why: 'this template was stuck before the rollback, too' };
+      }
+      return settle(deps, k, input);
+    },
+  };
+}
+
+async function settle(
+  deps: RollbackDeps,
+  k: KubernetesClients,
+  { site, change }: ChangeInput,
+): Promise<ChangeResult> {
+  const onRound =
+    change.params['maintenance'] === true ? maintenanceOfNewPods(deps, k, site) : undefined;
+  const { pods } = await awaitRollout(k, site, onRound);
+  return { rolledOut: true, pods };
+}
+
+/**
+ * What a person approved, computed again from the real objects: a plan holds them redacted.
+ * @throws PlanMismatch when they are no longer what was approved.
+ */
+async function approvedApp(
+  deps: RollbackDeps,
+  k: KubernetesClients,
+  input: ChangeInput,
+  live: V1Deployment,
+): Promise<{ desired: DesiredApp; configMap: V1ConfigMap | null }> {
+  const { site, change } = input;
+  const part = await partOf(deps, input);
+  const facts = await appFacts(k, site, part, live);
+  const pinned = (change.params['pinned'] ?? {}) as Record<string, string>;
+  const desired = desiredApp(live, part, facts, pinned);
+  if (desired === null) {
+    throw failure('PreconditionFailed', `The Secret ${part.objectsSecret} is gone`);
+  }
+  // An earlier attempt may have put the ConfigMap in place already.
+  const withMap = (change.after as { configMap?: Json } | null)?.configMap !== undefined;
+  const configMap = withMap ? (facts.objects?.configMap ?? null) : null;
+  if (digestOf(desiredAppShown({ ...desired, configMap })) !== digestOf(change.after)) {
+    throw failure('PlanMismatch', 'The Deployment is not what it was when this was approved');
+  }
+  return { desired, configMap };
+}
+
+type Wanted = Pick<DesiredApp, 'template' | 'replicas'>;
+
+function isRolled(live: V1Deployment, wanted: Wanted, mark: string | null): boolean {
+  const template = live.spec?.template;
+  if (template === undefined || (live.spec?.replicas ?? 1) !== wanted.replicas) return false;
+  const [annotation] = restartAnnotations;
+  return (
+    digestOf(plain(withoutRestarts(template))) ===
+      digestOf(plain(withoutRestarts(wanted.template))) &&
+    (mark === null || template.metadata?.annotations?.[annotation] === mark)
+  );
+}
+
+/** Puts template and replicas in the place of the live ones; with a mark every pod is a new one afterwards. */
+async function roll(
+  k: KubernetesClients,
+  live: V1Deployment,
+  wanted: Wanted,
+  mark: string | null,
+): Promise<void> {
+  const next = plain(live);
+  const template = plain(wanted.template);
+  if (mark !== null) {
+    template.metadata = {
+      ...template.metadata,
+      annotations: { ...template.metadata?.annotations, [restartAnnotations[0]]: mark },
+    };
+  }
+  next.spec = {
+    ...(next.spec as V1DeploymentSpec),
+    template,
+    replicas: wanted.replicas,
+    paused: false,
+  };
+  delete next.status;
+  await replace(k, next);
+}
+
+async function applyData(k: KubernetesClients, map: V1ConfigMap): Promise<void> {
+  const { name, namespace } = map.metadata ?? {};
+  const object = {
+    apiVersion: 'v1',
+    kind: 'ConfigMap',
+    metadata: { name, namespace },
+    data: map.data,
+  };
+  await apply(k, object, { force: true });
+}
+
+async function partOf(deps: RollbackDeps, { site, change }: ChangeInput): Promise<AppPart> {
+  const { point: id } = change.params;
+  if (typeof id !== 'string') throw failure('InvalidInput', 'The change names no recovery point');
+  const catalogue = await openCatalogue(deps, site);
+  try {
+    const { app } = await catalogue.read(id);
+    if (app === null) throw failure('NotFound', `Recovery point ${id} holds no Deployment`);
+    return app;
+  } finally {
+    catalogue.close();
+  }
+}
+
+/** What `desiredApp` needs: the objects that the point kept, and what runs now. */
+export async function appFacts(
+  k: KubernetesClients,
+  site: Site,
+  part: AppPart,
+  live: V1Deployment | null,
+): Promise<AppFacts> {
+  const { namespace } = site.cluster;
+  const secret = await read<V1Secret>(k, {
+    apiVersion: 'v1',
+    kind: 'Secret',
+    namespace,
+    name: part.objectsSecret,
+  });
+  const content = secret === null ? null : contentOf(secret);
+  const configMap = content?.configMap?.metadata?.name;
+  const missingSecrets: string[] = [];
+  for (const reference of part.secrets) {
+    const [space = '', name = ''] = reference.split('/');
+    const found = await read(k, { apiVersion: 'v1', kind: 'Secret', namespace: space, name });
+    if (found === null) missingSecrets.push(reference);
+  }
+  const pods = live === null ? [] : await phpPods(k, site);
+  return {
+    objects:
+      content === null ? null : { deployment: content.deployment, configMap: content.configMap },
+    configMap: configMap === undefined ? null : await readConfigMap(k, site, configMap),
+    running: pods.find(({ ready }) => ready)?.images ?? {},
+    missingSecrets,
+  };
+}

@@ -1,0 +1,245 @@
+import type { Json } from '../../domain/json.ts';
+import type {
+  RollbackFacts,
+  ExtensionFacts,
+  DatabaseFacts,
+} from '../../domain/planners/rollback-facts.ts';
+import { extensionOptions } from '../../domain/planners/rollback-situation.ts';
+import { extensionFolders, liveTrees } from '../../domain/planners/rollback-trees.ts';
+import type { RecoveryPoint, RollbackLayer } from '../../domain/recovery/point.ts';
+import type { RollbackRequest } from '../../domain/recovery/request.ts';
+import type { Site } from '../../domain/site/schema.ts';
+import { cancellationSignal } from '../activity-context.ts';
+import { failureTypeOf } from '../failure.ts';
+import { readDeployment } from '../hybrid-storage/cluster.ts';
+import { openCatalogue, resolvePoint, type Catalogue } from '../recovery/catalogue.ts';
+import { databaseAccess, withDatabase } from '../recovery/database.ts';
+import { siteCluster } from '../recovery/deps.ts';
+import { openBrowser } from '../wordpress-admin/browser.ts';
+import { isFatal } from '../wordpress-admin/pages.ts';
+import { appFacts } from './app.ts';
+import type { PageReader, RollbackDeps } from './deps.ts';
+import { keptDatabases } from './kept.ts';
+import { countLosses } from './losses.ts';
+import { onePhpPod, stuckRollout } from './pods.ts';
+import { tablesOf } from './sql.ts';
+import { claimsOf, compareTrees, keptTrees, pointTrees } from './trees.ts';
+
+interface Asked {
+  site: Site;
+  operationId: string;
+  request: RollbackRequest;
+}
+
+/** Everything that the planner needs. Only a comparison Job runs in the cluster; nothing is changed. */
+export async function observeRollback(deps: RollbackDeps, asked: Asked): Promise<RollbackFacts> {
+  const { site, request } = asked;
+  const k = siteCluster(deps, site);
+  const deployment = await readDeployment(k, site);
+  const nothing = emptyFacts(deployment);
+  if (request.release === true) return { ...nothing, kept: await whatIsKept(deps, asked, nothing) };
+
+  const { point, state, drill } = await fromCatalogue(deps, asked);
+  const wants = (layer: RollbackLayer) =>
+    request.layers?.includes(layer) ?? (request.databaseTime === undefined && layer !== 'database');
+  const wordpress = await askWordPress(deps, site, point);
+  return {
+    ...nothing,
+    point,
+    state,
+    drill,
+    stuck: deployment === null ? null : await stuckRollout(k, site),
+    frontPage: await lookAtFrontPage(deps, site),
+    ...wordpress,
+    extensions: wants('plugins-themes')
+      ? await extensionsOf(deps, asked, point, nothing)
+      : nothing.extensions,
+    app: point?.app == null ? nothing.app : await appFacts(k, site, point.app, deployment),
+    database:
+      wants('database') || request.databaseTime !== undefined
+        ? await databaseOf(deps, site, point, request.databaseTime)
+        : nothing.database,
+    ...(wants('cdn') && (await cdnOf(deps, site))),
+  };
+}
+
+function emptyFacts(deployment: RollbackFacts['deployment']): RollbackFacts {
+  return {
+    point: null,
+    state: null,
+    drill: null,
+    deployment,
+    stuck: null,
+    frontPage: { good: true, seen: 'not looked at' },
+    extensions: { trees: [], comparisons: [], error: null, listing: null },
+    options: null,
+    wordpressError: null,
+    app: { objects: null, configMap: null, running: {}, missingSecrets: [] },
+    database: { tables: null, error: null, losses: null },
+    cdn: null,
+    cdnError: null,
+    kept: [],
+  };
+}
+
+/** The point that is meant, what is known of it, and the newest drill that passed. */
+async function fromCatalogue(deps: RollbackDeps, { site, request }: Asked) {
+  const { point: id, databaseTime, layers } = request;
+  const catalogue = await openCatalogue(deps, site);
+  try {
+    // A point in time needs no recovery point.
+    const needless =
+      id === undefined &&
+      databaseTime !== undefined &&
+      (layers ?? ['database']).every((layer) => layer === 'database');
+    const point = needless ? null : await resolvePoint(catalogue, id ?? null);
+    return {
+      point,
+      state: point === null ? null : await catalogue.state(point.id),
+      drill: await newestDrill(catalogue),
+    };
+  } finally {
+    catalogue.close();
+  }
+}
+
+async function newestDrill(catalogue: Catalogue) {
+  return (await catalogue.reports(30)).filter(({ pass }) => pass).at(-1) ?? null;
+}
+
+/** Options as the database has them; null, with the reason, where WordPress does not start. */
+async function askWordPress(
+  deps: RollbackDeps,
+  site: Site,
+  point: RecoveryPoint | null,
+): Promise<Pick<RollbackFacts, 'options' | 'wordpressError'>> {
+  try {
+    const names = new Set([...Object.keys(point?.wordpress?.options ?? {}), ...extensionOptions]);
+    return { options: await readOptions(deps, site, [...names]), wordpressError: null };
+  } catch (error) {
+    return { options: null, wordpressError: reasonOf(error) };
+  }
+}
+
+export async function readOptions(
+  deps: RollbackDeps,
+  site: Site,
+  names: string[],
+): Promise<Record<string, Json>> {
+  const pod = await onePhpPod(siteCluster(deps, site), site);
+  return (await deps.agent.run(site, pod, 'options-read', { names })) as Record<string, Json>;
+}
+
+/** Digest of paths, sizes and times of plugins and themes as a pod sees them. */
+export async function extensionListing(deps: RollbackDeps, site: Site): Promise<string> {
+  const pod = await onePhpPod(siteCluster(deps, site), site);
+  const folders = [...extensionFolders];
+  return (await deps.agent.run(site, pod, 'extension-listing', { folders })) as string;
+}
+
+async function extensionsOf(
+  deps: RollbackDeps,
+  { site, operationId }: Asked,
+  point: RecoveryPoint | null,
+  { deployment }: RollbackFacts,
+): Promise<ExtensionFacts> {
+  const template = deployment?.spec?.template;
+  if (template === undefined || point === null || point.files === null) {
+    return { trees: [], comparisons: [], error: null, listing: null };
+  }
+  const { container } = site.cluster;
+  const trees = liveTrees(template, container, site.wordpress.documentRoot);
+  const listing = await extensionListing(deps, site).catch((error: unknown) => {
+    reasonOf(error);
+    return null;
+  });
+  try {
+    const paired = pointTrees(point, trees);
+    const comparisons = await compareTrees(deps, site, { operationId, point, trees: paired });
+    return { trees, comparisons, error: null, listing };
+  } catch (error) {
+    return { trees, comparisons: [], error: reasonOf(error), listing };
+  }
+}
+
+async function databaseOf(
+  deps: RollbackDeps,
+  site: Site,
+  point: RecoveryPoint | null,
+  time: string | undefined,
+): Promise<DatabaseFacts> {
+  try {
+    return await withDatabase(await databaseAccess(deps, site, 'site'), async (connection) => {
+      const { name } = site.database;
+      const since = time ?? point?.takenAt ?? deps.now().toISOString();
+      const prefix = point?.wordpress?.tablePrefix ?? 'wp_';
+      return {
+        tables: await tablesOf(connection, name),
+        error: null,
+        losses: await countLosses(connection, name, prefix, since),
+      };
+    });
+  } catch (error) {
+    return { tables: null, error: reasonOf(error), losses: null };
+  }
+}
+
+async function cdnOf(deps: RollbackDeps, site: Site): Promise<Partial<RollbackFacts>> {
+  try {
+    return { cdn: await deps.describeCdn({ site }), cdnError: null };
+  } catch (error) {
+    return { cdn: null, cdnError: reasonOf(error) };
+  }
+}
+
+async function whatIsKept(
+  deps: RollbackDeps,
+  { site, operationId }: Asked,
+  { deployment }: RollbackFacts,
+): Promise<RollbackFacts['kept']> {
+  const databases =
+    site.database.adminCredentials === undefined
+      ? []
+      : await withDatabase(await databaseAccess(deps, site, 'admin'), (connection) =>
+          keptDatabases(connection, site),
+        );
+  const template = deployment?.spec?.template;
+  if (template === undefined) return databases;
+  const trees = liveTrees(template, site.cluster.container, site.wordpress.documentRoot);
+  const claims = claimsOf(template, site, trees);
+  return [...databases, ...(await keptTrees(deps, site, { operationId, claims }))];
+}
+
+/** A page as an anonymous visitor gets it. */
+export function pageReader(deps: RollbackDeps, site: Site): PageReader {
+  if (deps.openVisitor !== undefined) return deps.openVisitor(site);
+  return openBrowser({
+    baseUrl: `https://${site.hosts.names[0]}`,
+    signal: cancellationSignal(),
+    timeoutMs: 20_000,
+  });
+}
+
+export async function lookAtFrontPage(
+  deps: RollbackDeps,
+  site: Site,
+): Promise<RollbackFacts['frontPage']> {
+  const reader = pageReader(deps, site);
+  try {
+    const { status, html } = await reader.get('/');
+    const whole = /<\/html>\s*(<!--[\s\S]*?-->\s*)*$/i.test(html);
+    const good = status === 200 && whole && !isFatal({ path: '/', status, html });
+    return { good, seen: `status ${status}${whole ? '' : ', the page is not whole'}` };
+  } catch (error) {
+    return { good: false, seen: reasonOf(error) };
+  } finally {
+    await reader.close();
+  }
+}
+
+/** The sentence of a failure; what is none of the table is thrown on, and so is a cancellation. */
+export function reasonOf(error: unknown): string {
+  cancellationSignal()?.throwIfAborted();
+  if (failureTypeOf(error) === null) throw error;
+  return (error as Error).message;
+}

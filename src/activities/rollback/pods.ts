@@ -1,0 +1,206 @@
+import { readFileSync } from 'node:fs';
+import type { V1Deployment, V1Pod } from '@kubernetes/client-node';
+import { operationKey } from '../../domain/kubernetes/names.ts';
+import { selectorText } from '../../domain/kubernetes/rollout.ts';
+import { restartAnnotations } from '../../domain/planners/rollback-facts.ts';
+import { digestIn } from '../../domain/planners/rollback-app.ts';
+import type { Site } from '../../domain/site/schema.ts';
+import { cancellationSignal } from '../activity-context.ts';
+import { listPods, requireDeployment, selectorOf } from '../hybrid-storage/cluster.ts';
+import { deploymentRef } from '../hybrid-storage/rollout-changes.ts';
+import { mergePatch } from '../kubernetes/apply.ts';
+import type { KubernetesClients } from '../kubernetes/clients.ts';
+import { calling, failure } from '../kubernetes/errors.ts';
+import { waitUntil } from '../kubernetes/wait.ts';
+import { failureTypeOf } from '../failure.ts';
+
+/** A pod whose PHP container runs, whether visitors are sent to it or not. */
+export interface PhpPod {
+  name: string;
+  ready: boolean;
+  /** Image digests of its containers by name, as far as the node tells. */
+  images: Record<string, string>;
+}
+
+/**
+ * Pods in which the agent can run, ready ones first. A site that a plugin has broken may have none that is ready.
+ */
+export async function phpPods(k: KubernetesClients, site: Site): Promise<PhpPod[]> {
+  const { namespace } = site.cluster;
+  const selector = selectorOf(await requireDeployment(k, site));
+  const list = await calling('list', `pods in ${namespace}`, () =>
+    k.core.listNamespacedPod({ namespace, labelSelector: selectorText(selector) }),
+  );
+  return list.items
+    .filter((pod) => pod.metadata?.deletionTimestamp === undefined && runsPhp(pod, site))
+    .map((pod) => ({
+      name: pod.metadata?.name ?? '',
+      ready:
+        pod.status?.conditions?.some((one) => one.type === 'Ready' && one.status === 'True') ??
+        false,
+      images: imagesOf(pod),
+    }))
+    .sort((a, b) => Number(b.ready) - Number(a.ready));
+}
+
+/** @throws Unavailable when PHP runs in no pod. */
+export async function onePhpPod(k: KubernetesClients, site: Site): Promise<string> {
+  const [pod] = await phpPods(k, site);
+  if (pod !== undefined) return pod.name;
+  const { namespace, deployment } = site.cluster;
+  throw failure('Unavailable', `PHP runs in no pod of ${namespace}/${deployment}`);
+}
+
+function statuses(pod: V1Pod) {
+  return [...(pod.status?.containerStatuses ?? []), ...(pod.status?.initContainerStatuses ?? [])];
+}
+
+function runsPhp(pod: V1Pod, site: Site): boolean {
+  return statuses(pod).some(
+    ({ name, state }) => name === site.cluster.container && state?.running !== undefined,
+  );
+}
+
+function imagesOf(pod: V1Pod): Record<string, string> {
+  const found = statuses(pod).flatMap(({ name, imageID }) => {
+    const digest = digestIn(imageID);
+    return digest === null ? [] : [[name, digest] as const];
+  });
+  return Object.fromEntries(found);
+}
+
+/** Why new pods do not become ready, in Kubernetes's words; null when none is in trouble. */
+export async function stuckRollout(k: KubernetesClients, site: Site): Promise<string | null> {
+  const deployment = await requireDeployment(k, site);
+  const pods = await listPods(k, site, selectorOf(deployment));
+  const trouble = pods.find((pod) => pod.trouble !== null && !pod.terminating);
+  if (trouble !== undefined) return `pod ${trouble.name}: ${trouble.trouble ?? ''}`;
+  const failed = deployment.status?.conditions?.find(
+    ({ type, status }) => type === 'Progressing' && status === 'False',
+  );
+  return failed === undefined ? null : (failed.message ?? 'the rollout makes no progress');
+}
+
+/** The value that makes pods start anew once for one step of an operation. */
+export function restartMark(operationId: string, step: string): string {
+  return `${operationKey(operationId)}-${step}`;
+}
+
+/**
+ * Replaces every pod, one by one and each only when another one is ready, so that all of them start after now. The same
+ * mark again only waits for the end of it.
+ */
+export async function restartPods(
+  k: KubernetesClients,
+  site: Site,
+  mark: string,
+  onRound?: () => Promise<void>,
+): Promise<{ pods: number }> {
+  const [annotation] = restartAnnotations;
+  const deployment = await requireDeployment(k, site);
+  if (deployment.spec?.template.metadata?.annotations?.[annotation] !== mark) {
+    await mergePatch<V1Deployment>(k, deploymentRef(site), {
+      spec: { template: { metadata: { annotations: { [annotation]: mark } } } },
+    });
+  }
+  return awaitRollout(k, site, onRound);
+}
+
+const rolloutTimeoutMs = 900_000;
+/** An image that cannot be pulled for this long is not there. */
+const troubleMs = 60_000;
+
+/**
+ * Waits until the Deployment has as many available pods of its template as it wants, and no others that take visitors.
+ * @throws RolloutStuck with the pods' own reason.
+ */
+export async function awaitRollout(
+  k: KubernetesClients,
+  site: Site,
+  onRound?: () => Promise<void>,
+): Promise<{ pods: number }> {
+  let inTroubleSince: number | null = null;
+  return waitUntil<{ pods: number }>({
+    what: `every pod of ${site.cluster.namespace}/${site.cluster.deployment} is a new one`,
+    timeoutMs: rolloutTimeoutMs,
+    intervalMs: 500,
+    onTimeout: 'RolloutStuck',
+    check: async () => {
+      await onRound?.();
+      const deployment = await requireDeployment(k, site);
+      const { status, spec, metadata } = deployment;
+      const wanted = spec?.replicas ?? 1;
+      const seen = (status?.observedGeneration ?? 0) >= (metadata?.generation ?? 0);
+      const counts = [status?.replicas, status?.updatedReplicas, status?.availableReplicas];
+      if (seen && counts.every((count) => (count ?? 0) === wanted))
+        return { done: { pods: wanted } };
+      const pods = await listPods(k, site, selectorOf(deployment));
+      const trouble = pods.find((pod) => pod.trouble !== null && !pod.terminating);
+      inTroubleSince = trouble === undefined ? null : (inTroubleSince ?? Date.now());
+      if (inTroubleSince !== null && Date.now() - inTroubleSince > troubleMs) {
+        throw failure('RolloutStuck', `Pod ${trouble?.name ?? ''}: ${trouble?.trouble ?? ''}`);
+      }
+      return {
+        missing: `${counts[1] ?? 0} new and ${counts[2] ?? 0} available of ${wanted}${trouble ? `; ${trouble.name}: ${trouble.trouble ?? ''}` : ''}`,
+      };
+    },
+  });
+}
+
+const reloadScript = readFileSync(
+  new URL('./scripts/reload-php.php', import.meta.url),
+  'utf8',
+).replace(/^<\?php/, '');
+
+/** Makes PHP of one pod read its files anew without ending the pod; `why` says why it could not. */
+export async function reloadPhp(
+  k: KubernetesClients,
+  site: Site,
+  pod: string,
+): Promise<{ reloaded: boolean; why: string }> {
+  const { namespace, container } = site.cluster;
+  const length = Buffer.byteLength(reloadScript);
+  const { stdout } = await k.execInPod({
+    namespace,
+    pod,
+    container,
+    command: ['php', '-r', `eval(stream_get_contents(STDIN, ${length}));`],
+    stdin: reloadScript,
+    timeoutMs: 60_000,
+    signal: cancellationSignal(),
+  });
+  try {
+    const answer = JSON.parse(stdout.trim().split('\n').at(-1) ?? '') as {
+      reloaded?: boolean;
+      why?: string;
+    };
+    return { reloaded: answer.reloaded === true, why: answer.why ?? '' };
+  } catch {
+    return { reloaded: false, why: 'the pod gave no answer' };
+  }
+}
+
+/**
+ * PHP of every pod reads its files anew: by a reload, which no visitor notices, where pods see the new files already; else,
+ * and where a reload is not possible, by replacing the pods one by one.
+ */
+export async function readFilesAnew(
+  k: KubernetesClients,
+  site: Site,
+  options: { mark: string; replace: boolean; onRound?: () => Promise<void> },
+): Promise<{ how: 'reloaded' | 'replaced'; pods: number; why?: string }> {
+  let why: string | undefined;
+  if (!options.replace) {
+    const pods = await phpPods(k, site);
+    for (const { name } of pods) {
+      const answer = await reloadPhp(k, site, name).catch((error: unknown) => {
+        if (failureTypeOf(error) === null) throw error;
+        return { reloaded: false, why: (error as Error).message };
+      });
+      if (!answer.reloaded) why = answer.why;
+    }
+    if (why === undefined) return { how: 'reloaded', pods: pods.length };
+  }
+  const { pods } = await restartPods(k, site, options.mark, options.onRound);
+  return { how: 'replaced', pods, ...(why !== undefined && { why }) };
+}

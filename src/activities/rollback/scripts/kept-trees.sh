@@ -1,0 +1,37 @@
+# Lists or deletes what rollbacks have kept on a claim. Environment: VOLUME (where it is mounted), MODE (list, delete or
+# discard), FOLDER (delete, discard: one folder below it). Result: {"folders": [{folder, bytes, files}]}, or
+# {"deleted": true|false, "why": text}. `discard` takes back a restore that was not switched to: a tree in `staged` that
+# somebody has changed after it was in use stays.
+bytes_of() { find "$1" -type f -printf '%s\n' 2> /dev/null | awk '{ n += $1 } END { printf "%.0f", n }'; }
+files_of() { find "$1" -type f 2> /dev/null | wc -l | tr -d ' '; }
+
+if [ "$MODE" = list ]; then
+  result='[]'
+  for path in "$VOLUME"/.presslift/rollback-*; do
+    [ -d "$path" ] || continue
+    result=$(jq -c --arg folder ".presslift/$(basename "$path")" --argjson bytes "$(bytes_of "$path")" \
+      --argjson files "$(files_of "$path")" '. + [{$folder, $bytes, $files}]' <<< "$result")
+  done
+  say "$(jq -c '{folders: .}' <<< "$result")"
+  exit 0
+fi
+
+[[ $FOLDER =~ ^\.presslift/rollback-[0-9a-f]{12}$ ]] || fail InvalidInput "No folder of a rollback: $FOLDER"
+path=$VOLUME/$FOLDER
+if [ ! -e "$path" ]; then
+  say '{"deleted":false,"why":"it is not there"}'
+  exit 0
+fi
+if [ "$MODE" = discard ]; then
+  if [ -n "$(find "$path/kept" -mindepth 1 -print -quit 2> /dev/null)" ]; then
+    fail PreconditionFailed "The trees of before are still in $FOLDER/kept"
+  fi
+  # Written after the trees were noted as restored, by somebody who had them in use.
+  if [ -f "$path/inodes.json" ] && [ -n "$(find "$path/staged" -cnewer "$path/inodes.json" -type f -print -quit 2> /dev/null)" ]; then
+    say '{"deleted":false,"why":"files in it were changed while they were in use"}'
+    exit 0
+  fi
+fi
+rm -rf --one-file-system "$path"
+rmdir "$VOLUME/.presslift" 2> /dev/null || true
+say '{"deleted":true,"why":""}'
