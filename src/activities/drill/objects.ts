@@ -36,7 +36,7 @@ export async function pointObjects(
   if (kept !== null) return parsed(Buffer.from(kept.data?.[secretKey] ?? '', 'base64'));
   if (point.files === null) throw failure('NotFound', `Recovery point ${point.id} has no files`);
   const repository = await repositoryOf(deps, site);
-  const key = randomBytes(32).toString('hex');
+  const key = objectsKey();
   const outcome = await runToolboxJob(k, site, {
     namespace: place.namespace,
     name: 'drill-objects',
@@ -46,26 +46,48 @@ export async function pointObjects(
     secretFiles: { ...repository.secretFiles, key },
     timeoutMs: 600_000,
   });
-  const line = outcome.log.trim().split('\n').at(-1) ?? '';
+  const { objects } = lastLine<{ objects: string }>(outcome.log, `the objects of ${point.id}`);
+  return keepObjects(deps, input, objects, key);
+}
+
+/** A key for one Job. */
+export const objectsKey = () => randomBytes(32).toString('hex');
+
+/**
+ * Decrypts what a Job read with `encrypt` and keeps it in the drill's namespace.
+ * @throws Unavailable when the Job was one of an earlier attempt, with that attempt's key; it is gone now.
+ */
+export async function keepObjects(
+  deps: DrillDeps,
+  { site, place }: DrillInput,
+  encrypted: string,
+  key: string,
+): Promise<PointObjects> {
+  const { namespace } = place;
   let text: Buffer;
   try {
-    const { objects } = JSON.parse(line) as { objects: string };
-    text = gunzipSync(decrypted(Buffer.from(objects, 'base64'), key));
+    text = gunzipSync(decrypted(Buffer.from(encrypted, 'base64'), key));
   } catch {
-    // The Job of an earlier attempt answered with that attempt's key; it is gone now, and the next one has a new key.
-    throw failure('Unavailable', `The objects of ${point.id} could not be read`);
+    throw failure('Unavailable', `The objects of ${place.point} could not be decrypted`);
   }
   const objects = parsed(text);
   const body: V1Secret = {
-    apiVersion: 'v1',
-    kind: 'Secret',
-    metadata: { name: secretName, namespace: place.namespace, labels: drillLabels(site) },
+    metadata: { name: secretName, namespace, labels: drillLabels(site) },
     data: { [secretKey]: text.toString('base64') },
   };
-  await created('secrets', `${place.namespace}/${secretName}`, () =>
-    k.core.createNamespacedSecret({ namespace: place.namespace, body }),
+  await created('secrets', `${namespace}/${secretName}`, () =>
+    clusterOf(deps, site).core.createNamespacedSecret({ namespace, body }),
   );
   return objects;
+}
+
+/** The document that a Job printed last. @throws JobFailed when there is none */
+export function lastLine<T>(log: string, what: string): T {
+  try {
+    return JSON.parse(log.trim().split('\n').at(-1) ?? '') as T;
+  } catch {
+    throw failure('JobFailed', `The Job for ${what} ended without a result`);
+  }
 }
 
 function parsed(text: Buffer): PointObjects {

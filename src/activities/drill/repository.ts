@@ -5,25 +5,26 @@ import type { Site } from '../../domain/site/schema.ts';
 import type { DrillActivities } from '../contracts.ts';
 import { failureTypeOf } from '../failure.ts';
 import { repositoryOf, resticHost } from '../recovery/repository.ts';
-import { resultOf, runToolboxJob } from '../recovery/toolbox.ts';
+import { runToolboxJob } from '../recovery/toolbox.ts';
 import { clusterOf, pointOf, scripts, timed, type DrillDeps } from './deps.ts';
 import { findingsOf } from './failures.ts';
-import { pointObjects } from './objects.ts';
+import { keepObjects, lastLine, objectsKey } from './objects.ts';
 
 /** What scripts/check-point.sh saw. */
 export interface PointCheck {
-  config: string;
   files: SnapshotCheck;
   database: SnapshotCheck;
+  /** What restic said of each damage; empty for none. */
+  damage: string[];
+  packs: number;
+  objects: string;
 }
 
 export interface SnapshotCheck {
   found: boolean;
   host: string;
-  bytes: number;
-  damage: string;
-  /** Size of /database.sql; null where the snapshot has none. */
-  dumpBytes: number | null;
+  /** What it holds; for the database the size of the dump. Null where restic does not tell. */
+  bytes: number | null;
 }
 
 /** The activity `checkDrillRepository`. */
@@ -38,24 +39,24 @@ export function createCheckDrillRepository(
         const point = await pointOf(deps, input);
         const check = await timed(deps, stages, 'repository', async () => {
           const repository = await repositoryOf(deps, site);
-          const [outcome] = await Promise.all([
-            runToolboxJob(clusterOf(deps, site), site, {
-              namespace: place.namespace,
-              name: 'drill-check-point',
-              operationId,
-              script: scripts.checkPoint,
-              env: {
-                ...repository.env,
-                FILES: point.files?.snapshotId ?? '',
-                DATABASE: point.database?.snapshotId ?? '',
-              },
-              secretFiles: repository.secretFiles,
-              timeoutMs: 4 * 3_600_000,
-            }),
-            // Read now, so that nobody waits for them when WordPress is to start. Whether they can be is told there.
-            pointObjects(deps, input, point).catch(() => null),
-          ]);
-          return resultOf<PointCheck>(outcome, `checking ${point.id}`);
+          const key = objectsKey();
+          const outcome = await runToolboxJob(clusterOf(deps, site), site, {
+            namespace: place.namespace,
+            name: 'drill-check-point',
+            operationId,
+            script: scripts.checkPoint,
+            env: {
+              ...repository.env,
+              FILES: point.files?.snapshotId ?? '',
+              DATABASE: point.database?.snapshotId ?? '',
+            },
+            secretFiles: { ...repository.secretFiles, key },
+            timeoutMs: 4 * 3_600_000,
+          });
+          const found = lastLine<PointCheck>(outcome.log, `checking ${point.id}`);
+          // Read now, so that nobody waits for them when WordPress is to start. Whether they can be is told there.
+          await keepObjects(deps, input, found.objects, key).catch(() => null);
+          return found;
         });
         const criteria = repositoryCriteria(site, point, check);
         return { criteria, stages, usable: check.files.found && check.database.found };
@@ -90,9 +91,9 @@ export function repositoryCriteria(
   const hosts = [check.files, check.database].filter(({ found }) => found).map(({ host }) => host);
   const expectedHost = resticHost(site);
   const ofSite = point.site === site.name && hosts.every((host) => host === expectedHost);
-  const snapshots = [check.files, check.database];
-  const damage = snapshots.map((one) => one.damage).filter((one) => one !== '');
-  const lost = (point.database?.bytes ?? 0) - (check.database.dumpBytes ?? 0);
+  const { damage, packs } = check;
+  const held = (check.files.bytes ?? 0) + (check.database.bytes ?? 0);
+  const lost = (point.database?.bytes ?? 0) - (check.database.bytes ?? Number.POSITIVE_INFINITY);
   return [
     drillCriterion('catalogue', {
       pass: true,
@@ -115,7 +116,7 @@ export function repositoryCriteria(
       pass: true,
       measured: 'opened',
       target: 'opened',
-      evidence: { repository: check.config.slice(0, 12) },
+      evidence: { repository: point.files?.repository ?? point.database?.repository ?? null },
     }),
     ...(hosts.length === 0
       ? noneMeasured(['repository-data'], 'the point has no snapshots in the repository')
@@ -124,7 +125,7 @@ export function repositoryCriteria(
             pass: damage.length === 0,
             measured: damage.length,
             target: 0,
-            evidence: { bytesRead: snapshots.reduce((sum, { bytes }) => sum + bytes, 0), damage },
+            evidence: { bytes: held, packs, damage: damage.slice(0, 5) },
           }),
         ]),
     ...(point.database === null || !check.database.found
@@ -133,7 +134,7 @@ export function repositoryCriteria(
         ? [
             drillCriterion('truncated-dump', {
               pass: false,
-              measured: check.database.dumpBytes,
+              measured: check.database.bytes,
               target: point.database.bytes,
               evidence: { bytesLost: lost },
             }),

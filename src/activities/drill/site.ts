@@ -23,7 +23,7 @@ import { runToolboxJob } from '../recovery/toolbox.ts';
 import { askCopy, copyPod } from './agent.ts';
 import { clusterOf, pointOf, scripts, timed, type DrillDeps } from './deps.ts';
 import { findingsOf } from './failures.ts';
-import { pointObjects } from './objects.ts';
+import { lastLine, pointObjects } from './objects.ts';
 
 const login = 'presslift-drill';
 
@@ -148,12 +148,7 @@ async function askForPages(
     inputFiles: { 'pages.json': JSON.stringify(pageRequests(wordpress, media.sample)) },
     timeoutMs: 1_800_000,
   });
-  const line = outcome.log.trim().split('\n').at(-1) ?? '';
-  try {
-    return (JSON.parse(line) as { answers: PageAnswer[] }).answers;
-  } catch {
-    throw failure('JobFailed', 'The Job that asks for pages ended without a result');
-  }
+  return lastLine<{ answers: PageAnswer[] }>(outcome.log, 'asking for pages').answers;
 }
 
 /** The port that visitors come to in the pod: the target of the Service. */

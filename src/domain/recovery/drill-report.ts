@@ -73,6 +73,7 @@ export function buildDrillReport(site: Site, outcome: DrillOutcome): DrillReport
   const rpoMs = recoveryPointMs(outcome, stages);
   const criteria = completeCriteria([
     ...outcome.criteria,
+    ...(outcome.takenAt === null ? [] : [placeCriterion]),
     rtoCriterion(stages, rtoMs, targets.rtoMs),
     rpoCriterion(rpoMs, targets.rpoMs),
   ]);
@@ -108,6 +109,9 @@ export function badFindings(report: DrillReport): string[] {
     .map(({ id }) => id)
     .filter((id) => !aboutTheDrill.includes(id) && !id.startsWith('stage-'));
 }
+
+/** Without a place a drill learns nothing of the point, not even when it was taken. */
+const placeCriterion = drillCriterion('place', { pass: true, measured: 'made', target: 'made' });
 
 const lineOf = ({ drill, endedAt, pass, rtoMs, rpoMs }: DrillReport) => ({
   drill,

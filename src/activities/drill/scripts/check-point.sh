@@ -1,44 +1,48 @@
-# Opens the repository and reads every byte of a recovery point's two snapshots, so that each is compared with its hash. It
-# takes no exclusive lock: a drill must not hold up a backup. Environment: FILES, DATABASE (restic's ids, or ''). Result:
-#   {config: id, files: {found, host, bytes, damage}, database: {…, dumpBytes}}; `damage` is '' for none.
-restic_run cat config > "$work/config"
+# Opens the repository, finds a recovery point's two snapshots and reads all of their data, so that each part is compared with
+# its hash. Environment: FILES, DATABASE (restic's ids, or ''). Secret: key. Result, as the last line of its log:
+#   {files: {found, host, bytes}, database: {found, host, bytes}, damage: [words], packs, objects}
+# `bytes` is what a snapshot holds; `objects` the point's Kubernetes objects, encrypted with the key, or ''.
+ids=()
+for id in "$FILES" "$DATABASE"; do if [ -n "$id" ]; then ids+=("$id"); fi; done
 
-# read_all ID: every byte of a snapshot, thrown away; says how many there were.
-read_all() {
-  local status=0
-  (
-    restic --retry-lock "${RETRY_LOCK:-5m}" dump --archive tar "$1" / 2> "$work/restic.err" || echo "$?" > "$work/status"
-  ) | wc -c > "$work/bytes"
-  [ ! -s "$work/status" ] || status=$(cat "$work/status")
-  rm -f "$work/status"
-  return "$status"
+# All of them: one that is not there would be an error in words alone. Nothing is written, so no lock is needed.
+restic_run snapshots --no-lock --json > "$work/snapshots"
+found=()
+for id in "${ids[@]}"; do
+  if jq -e --arg id "$id" 'any(.[]; .id == $id)' "$work/snapshots" > /dev/null; then found+=("$id"); fi
+done
+snapshot() {
+  jq -c --arg id "$1" '[.[] | select(.id == $id)][0] | {found: (. != null), host: (.hostname // ""),
+    bytes: (.summary.total_bytes_processed // null)}' "$work/snapshots"
 }
 
-# One of the words that restic_failed ends the Job with says damage; every other failure is none of the data's.
-look() {
-  local id=$1 status=0
-  if [ -z "$id" ] || ! restic_try snapshots --json "$id" > "$work/snapshots" || [ "$(jq length "$work/snapshots")" != 1 ]; then
-    # An id that is not there is an error in restic's own words; so is a repository that does not answer.
-    restic_run snapshots --json --latest 1 > /dev/null
-    printf '%s' '{"found":false,"host":"","bytes":0,"damage":"","dumpBytes":null}'
-    return
-  fi
-  local host damage='' size=null
-  host=$(jq -r '.[0].hostname' "$work/snapshots")
-  run read_all "$id" || status=$?
+# `check` locks everybody else out, and a drill must not hold up a backup: it goes without its lock. A prune at the same time can
+# make it see damage that there is not, so what it sees is looked at again under the lock that readers share.
+damage='[]'
+packs=0
+if [ "${#found[@]}" -gt 0 ]; then
+  status=0
+  restic_try check --no-lock --read-data --json "${found[@]}" > "$work/check" || status=$?
+  packs=$(jq -Rs '[split("\n")[] | fromjson? | select(.message_type == "summary") | .broken_packs // [] | length] | add // 0' "$work/check")
   if [ "$status" -ne 0 ]; then
-    case "$(restic_failure "$status")" in
-      RestoreDiffers | JobFailed) damage=$(restic_words) ;;
-      *) restic_failed "$status" ;;
-    esac
+    : > "$work/damage"
+    for id in "${found[@]}"; do
+      status=0
+      read_all() { restic --retry-lock "${RETRY_LOCK:-5m}" dump --archive tar "$1" / 2> "$work/restic.err" > /dev/null; }
+      run read_all "$id" || status=$?
+      [ "$status" -ne 0 ] || continue
+      case "$(restic_failure "$status")" in
+        RestoreDiffers | JobFailed) restic_words >> "$work/damage" && printf '\n' >> "$work/damage" ;;
+        *) restic_failed "$status" ;;
+      esac
+    done
+    damage=$(cut -c1-500 "$work/damage" | jq -Rc 'select(. != "")' | jq -sc .)
   fi
-  if restic_try ls --json "$id" /database.sql > "$work/ls"; then
-    size=$(jq -s '[.[] | select(.path == "/database.sql") | .size][0]' "$work/ls")
-  fi
-  jq -cn --arg host "$host" --arg damage "${damage:0:500}" --argjson bytes "$(tr -d ' ' < "$work/bytes")" \
-    --argjson size "$size" '{found: true, $host, $bytes, $damage, dumpBytes: $size}'
-}
+fi
 
-files=$(look "$FILES")
-database=$(look "$DATABASE")
-say "$(jq -cn --arg config "$(jq -r .id "$work/config")" --argjson files "$files" --argjson database "$database" '{$config, $files, $database}')"
+objects=''
+if [ "$damage" = '[]' ] && restic_try dump --no-lock "$FILES" /presslift/point/objects.json > "$work/objects.json"; then
+  objects=$(encrypt < "$work/objects.json")
+fi
+jq -cn --argjson files "$(snapshot "$FILES")" --argjson database "$(snapshot "$DATABASE")" --argjson damage "$damage" \
+  --argjson packs "$packs" --arg objects "$objects" '{$files, $database, $damage, $packs, $objects}'

@@ -54,22 +54,37 @@ log_in() {
   grep -q 'wordpress_logged_in_' "$work/cookies"
 }
 
-count=$(jq length "$pages")
+count=$(jq '[.[] | select(.id != "media")] | length' "$pages")
 for ((at = 0; at < count; at++)); do
   id=$(jq -r ".[$at].id" "$pages")
   path=$(jq -r ".[$at].path" "$pages")
   told=$(ask "$path")
   matches=$(found "$at")
   if [ "$id" = login ]; then
-    answer_body=$(mktemp -p "$work")
-    cp "$work/body" "$answer_body"
-    headers=$(mktemp -p "$work")
-    cp "$work/headers" "$headers"
+    cp "$work/body" "$work/form"
+    cp "$work/headers" "$work/form-headers"
     if log_in; then matches=$(jq -c '. + [true]' <<< "$matches"); else matches=$(jq -c '. + [false]' <<< "$matches"); fi
-    mv "$answer_body" "$work/body"
-    mv "$headers" "$work/headers"
+    mv "$work/form" "$work/body"
+    mv "$work/form-headers" "$work/headers"
   fi
   answer "$id" "$path" "$told" "$matches"
   printf '{"asked":%d,"of":%d}\n' "$((at + 1))" "$count"
 done
+
+# Media on one connection, as a visitor without a session: file NUMBER in $work/media for each.
+mkdir -p "$work/media"
+jq -r --arg folder "$work/media" --arg host "$SITE_HOST" '[.[] | select(.id == "media")] | to_entries[]
+  | "url = \("http://" + $host + .value.path | tojson)\noutput = \($folder + "/" + (.key | tostring) | tojson)"' "$pages" > "$work/media.curl"
+: > "$work/media.told"
+if [ -s "$work/media.curl" ]; then
+  curl --silent --globoff --max-time 600 --connect-to "$SITE_HOST:80:$ADDRESS" --header 'X-Forwarded-Proto: https' \
+    --write-out '%{http_code} %{time_total} %{size_download} %{filename_effective}\n' --config "$work/media.curl" > "$work/media.told" 2> /dev/null || true
+  (cd "$work/media" && find . -type f -printf '%P\0' | xargs -0 -r sha256sum) | awk '{ print $2, $1 }' > "$work/media.hashes"
+  jq -c --arg folder "$work/media/" --rawfile told "$work/media.told" --rawfile hashes "$work/media.hashes" '
+    ([$told | split("\n")[] | select(. != "") | split(" ") | {key: (.[3] | ltrimstr($folder)), value: .}] | from_entries) as $told
+    | ([$hashes | split("\n")[] | select(. != "") | split(" ") | {key: .[0], value: .[1]}] | from_entries) as $hashes
+    | [.[] | select(.id == "media")] | to_entries[] | (.key | tostring) as $at
+    | {id: "media", path: .value.path, status: ($told[$at][0] // "0" | tonumber), ms: ($told[$at][1] // "0" | tonumber * 1000 | round),
+       bytes: ($told[$at][2] // "0" | tonumber), sha256: ($hashes[$at] // ""), title: "", found: [], sealed: ""}' "$pages" >> "$work/answers"
+fi
 jq -cs '{answers: .}' "$work/answers"
