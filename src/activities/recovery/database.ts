@@ -40,7 +40,7 @@ export async function databaseAccess(
   return {
     host,
     port,
-    ca: ca === undefined ? undefined : await deps.secrets.resolve(ca, 'ca.crt'),
+    ca: ca === undefined ? undefined : await deps.secrets.resolve(ca),
     account: {
       username: await deps.secrets.resolve(reference, 'username'),
       password: await deps.secrets.secret(reference, 'password'),

@@ -28,7 +28,6 @@ restored() {
     RestoreDiffers | JobFailed)
       if ! grep -q '"message_type":"summary"' "$work/restore.log" && ! grep -qi 'error' "$work/restic.err"; then restic_failed "$status"; fi
       restic_words >> "$work/errors"
-      printf '\n' >> "$work/errors"
       ;;
     *) restic_failed "$status" ;;
   esac
@@ -83,13 +82,13 @@ for ((at = 0; at < count; at++)); do
   if [ "$(jq ".[$at].include | length" "$targets")" -eq 0 ]; then
     select_below "$claim/"
     # A new file system has this folder of its own.
-    file_manifest "$destination" "$claim/" "$work/found.tsv" lost+found || fail JobFailed "Restored files cannot be read"
+    run file_manifest "$destination" "$claim/" "$work/found.tsv" lost+found || fail JobFailed "Restored files cannot be read"
     continue
   fi
   while IFS= read -r -d '' folder; do
     select_below "$claim/$folder/"
     if [ -d "$destination/$folder" ]; then
-      file_manifest "$destination/$folder" "$claim/$folder/" "$work/found.tsv" || fail JobFailed "Restored files cannot be read"
+      run file_manifest "$destination/$folder" "$claim/$folder/" "$work/found.tsv" || fail JobFailed "Restored files cannot be read"
     fi
   done < <(jq -j ".[$at].include[] | (., \"\\u0000\")" "$targets")
 done
