@@ -9,8 +9,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createKubernetesClients } from '../../src/activities/kubernetes/clients.ts';
 import { openCatalogue, type Catalogue } from '../../src/activities/recovery/catalogue.ts';
 import { createSecretResolver } from '../../src/activities/secrets/index.ts';
+import { createWordPressAgent } from '../../src/activities/wordpress/agent.ts';
 import { loadSiteFile } from '../../src/activities/sites/load-site.ts';
-import type { OperationReport } from '../../src/domain/operation.ts';
 import type { RecoveryPoint } from '../../src/domain/recovery/point.ts';
 import { readEnvironment } from '../../deploy/sandbox/environment.ts';
 import { paths } from '../../deploy/sandbox/settings.ts';
@@ -19,7 +19,6 @@ import {
   eventually,
   kubectl,
   kubectlJson,
-  presslift,
   startWorker,
   type WorkerProcess,
 } from './support/platform.ts';
@@ -31,6 +30,7 @@ import {
   onWorkbench,
   openWorkbench,
   sql,
+  takePoint,
 } from './support/recovery.ts';
 
 let worker: WorkerProcess;
@@ -38,20 +38,6 @@ let catalogue: Catalogue;
 let good: RecoveryPoint;
 let older: RecoveryPoint;
 let planted = 0;
-
-async function takePoint(): Promise<RecoveryPoint> {
-  const {
-    stdout,
-    stderr,
-    status: code,
-  } = await presslift(['backup', 'acme', '--wait', '--as', 'alice', '--json'], {
-    timeoutMs: 300_000,
-  });
-  if (code !== 0) throw new Error(`backup ended with ${code}: ${stderr || stdout}`);
-  const { recoveryPoint } = JSON.parse(stdout) as OperationReport;
-  if (recoveryPoint === null) throw new Error('the backup names no recovery point');
-  return catalogue.read(recoveryPoint.id);
-}
 
 beforeAll(async () => {
   Object.assign(process.env, readEnvironment());
@@ -61,13 +47,16 @@ beforeAll(async () => {
   const kubernetes = createKubernetesClients();
   const secrets = createSecretResolver({ kubernetes, env: process.env });
   const site = await loadSiteFile('sites', 'acme');
-  catalogue = await openCatalogue({ kubernetes, secrets }, site);
+  catalogue = await openCatalogue(
+    { kubernetes, secrets, agent: createWordPressAgent(kubernetes), now: () => new Date() },
+    site,
+  );
   await sql('DROP TRIGGER IF EXISTS e2e_comment_count');
   await sql(
     'CREATE TRIGGER e2e_comment_count AFTER INSERT ON wp_comments FOR EACH ROW UPDATE wp_options SET option_value = option_value WHERE option_name = NEW.comment_author',
   );
-  older = await takePoint();
-  good = await takePoint();
+  older = await catalogue.read(await takePoint());
+  good = await catalogue.read(await takePoint());
   await onWorkbench('restic restore --quiet "$1" --target /', good.files?.snapshotId ?? '');
   await onWorkbench(
     'mkdir -p /work && restic dump "$1" database.sql > /work/good.sql',

@@ -19,7 +19,6 @@ import {
   extensionHashes,
   inPod,
   kubectl,
-  presslift,
   readyPods,
   startWorker,
   wpContent,
@@ -31,6 +30,7 @@ import {
   leftovers,
   openWorkbench,
   sql,
+  takePoint,
   untilSiteAnswers,
 } from './support/recovery.ts';
 import { startVisitors } from './support/visitors.ts';
@@ -44,12 +44,7 @@ beforeAll(async () => {
   worker = await startWorker();
   await ensurePhaseOne();
   await openWorkbench();
-  const { stdout, stderr, status } = await presslift(
-    ['backup', 'acme', '--wait', '--as', 'alice', '--json'],
-    { timeoutMs: 300_000 },
-  );
-  if (status !== 0) throw new Error(`backup ended with ${status}: ${stderr || stdout}`);
-  point = (JSON.parse(stdout) as OperationReport).recoveryPoint?.id ?? '';
+  point = await takePoint();
 });
 
 beforeEach(async () => {

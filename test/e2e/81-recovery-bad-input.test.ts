@@ -7,7 +7,6 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { parseDocument } from 'yaml';
 import { paths } from '../../deploy/sandbox/settings.ts';
-import type { OperationReport } from '../../src/domain/operation.ts';
 import { startWithTemporal, status, untilClosed } from './support/operations.ts';
 import {
   extensionHashes,
@@ -23,6 +22,7 @@ import {
   leftovers,
   openWorkbench,
   sql,
+  takePoint,
   visit,
 } from './support/recovery.ts';
 
@@ -67,15 +67,7 @@ beforeAll(async () => {
   });
   await ensurePhaseOne();
   await openWorkbench();
-  const {
-    stdout,
-    stderr,
-    status: code,
-  } = await presslift(['backup', 'acme', '--wait', '--as', 'alice', '--json'], {
-    timeoutMs: 300_000,
-  });
-  if (code !== 0) throw new Error(`backup ended with ${code}: ${stderr || stdout}`);
-  point = (JSON.parse(stdout) as OperationReport).recoveryPoint?.id ?? '';
+  point = await takePoint();
   before = await siteAsSeen();
 });
 

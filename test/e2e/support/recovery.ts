@@ -5,6 +5,8 @@ import { resetAcme } from '../../../deploy/sandbox/acme/reset.ts';
 import { imageReference } from '../../../deploy/sandbox/build/image-catalogue.ts';
 import { sandboxCredentials } from '../../../deploy/sandbox/credentials.ts';
 import { endpoints, paths } from '../../../deploy/sandbox/settings.ts';
+import type { OperationReport } from '../../../src/domain/operation.ts';
+import type { DrillReport } from '../../../src/domain/recovery/point.ts';
 import { command, eventually, kubectl, kubectlJson, presslift, readyPods } from './platform.ts';
 
 /** Takes acme to phase 1 unless it is there; a worker must run. */
@@ -195,3 +197,22 @@ export async function visit(path: string): Promise<number> {
 
 export const untilSiteAnswers = () =>
   eventually('the front page', async () => ((await visit('/')) === 200 ? true : undefined));
+
+/** What `presslift … --wait --json` prints of one operation. */
+export interface Followed {
+  workflowId: string;
+  outcome: string;
+  report: OperationReport & { drill?: DrillReport };
+}
+
+/** Takes a recovery point as a person would and returns its id. */
+export async function takePoint(): Promise<string> {
+  const { stdout, stderr, status } = await presslift(
+    ['backup', 'acme', '--wait', '--as', 'alice', '--json'],
+    { timeoutMs: 300_000 },
+  );
+  if (status !== 0) throw new Error(`backup ended with ${status}: ${stderr || stdout}`);
+  const { report } = JSON.parse(stdout) as Followed;
+  if (report.recoveryPoint === null) throw new Error('the backup names no recovery point');
+  return report.recoveryPoint.id;
+}
