@@ -41,7 +41,9 @@ export function apiFailure(error: unknown, what: string): Error {
     if (mapped instanceof Error && mapped !== error) return mapped;
     return failure('Unavailable', `${what}: the request failed`);
   }
-  const said = (error as { message?: string }).message;
+  const { messageEscaped, message } = error as { messageEscaped?: string; message?: string };
+  // The client keeps the API's sentence apart from the error's own.
+  const said = messageEscaped || message;
   const text = `${what}: status ${status}${said ? `, ${said.slice(0, 200)}` : ''}`;
   const type = byStatus[status] ?? (status < 500 ? 'InvalidInput' : 'Unavailable');
   const wait = type === 'RateLimited' || status === 503 ? retryAfterMs(error, Date.now()) : null;

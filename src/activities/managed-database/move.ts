@@ -8,10 +8,11 @@ import { forkNames, type ForkNames } from '../../domain/recovery/database-fork.t
 import type { Site } from '../../domain/site/schema.ts';
 import type { ChangeInput, RollbackActivities } from '../contracts.ts';
 import { failure } from '../failure.ts';
-import { requireDeployment } from '../hybrid-storage/cluster.ts';
+import { listPods, requireDeployment, selectorOf } from '../hybrid-storage/cluster.ts';
 import { awaitSettled } from '../hybrid-storage/rollout-waits.ts';
 import { replace } from '../kubernetes/apply.ts';
 import type { KubernetesClients } from '../kubernetes/clients.ts';
+import { waitUntil } from '../kubernetes/wait.ts';
 import { parseSecretReference } from '../secrets/reference.ts';
 import { clusterOf, wantedFork, type ManagedDatabaseDeps } from './deps.ts';
 import {
@@ -50,10 +51,10 @@ export function createMoveChanges(deps: ManagedDatabaseDeps): MoveChanges {
         await makeReadOnly(deps, site, restricted);
       }
       await rollTo(k, site, (template) => movedTemplate(template, move).template);
-      const settled = await awaitSettled(k, site);
+      const pods = await awaitRolled(k, site);
       return {
         ...{ host: fork.host, port: fork.port, clusterId: fork.clusterId },
-        pods: settled.status?.readyReplicas ?? 0,
+        pods,
         oldDatabase: { host: site.database.host, readOnly: writable === null, why: writable },
         siteFile: siteFileLines(site, names, fork),
       };
@@ -68,12 +69,12 @@ export function createMoveChanges(deps: ManagedDatabaseDeps): MoveChanges {
       const { move, restricted } = kept;
       if (restricted !== null) await makeWritable(deps, site, restricted);
       await rollTo(k, site, (template) => returnedTemplate(template, move, move.hosts));
-      const settled = await awaitSettled(k, site);
+      const pods = await awaitRolled(k, site);
       await writeKept(k, site, operationId, names, { ...kept, move: null, restricted: null });
       for (const name of Object.values(move.secrets)) await removeSecret(k, site, name);
       return {
         ...{ moved: true, host: site.database.host, port: site.database.port },
-        ...{ pods: settled.status?.readyReplicas ?? 0, leftIn: kept.clusterName },
+        ...{ pods, leftIn: kept.clusterName },
       };
     },
   };
@@ -189,6 +190,26 @@ async function rollTo(
   await replace(k, {
     ...deployment,
     spec: { ...(deployment.spec as NonNullable<V1Deployment['spec']>), template: wanted },
+  });
+}
+
+/**
+ * Waits until new pods alone are left, those that end included: a request that is under way in one of them still needs the
+ * database that the others have left. Gives the pods' names.
+ */
+async function awaitRolled(k: KubernetesClients, site: Site): Promise<string[]> {
+  const settled = await awaitSettled(k, site);
+  return waitUntil<string[]>({
+    what: 'pods of the template of before are gone',
+    timeoutMs: 300_000,
+    onTimeout: 'RolloutStuck',
+    check: async () => {
+      const pods = await listPods(k, site, selectorOf(settled));
+      const ending = pods.filter(({ terminating }) => terminating).map(({ name }) => name);
+      return ending.length === 0
+        ? { done: pods.map(({ name }) => name) }
+        : { missing: `${ending.join(', ')} end` };
+    },
   });
 }
 
