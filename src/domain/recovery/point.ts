@@ -1,5 +1,6 @@
 import type { CriterionResult } from '../criterion.ts';
 import type { Json } from '../json.ts';
+import type { TreeDigest } from '../wordpress.ts';
 
 /**
  * A recovery point: everything that is needed to have a site back as it was at one time, under one id. The document in the
@@ -93,6 +94,10 @@ export interface FilesPart {
   bytes: number;
   /** `sha256:…` of files.tsv: one line a file, `<sha256>\t<mode octal>\t<uid>:<gid>\t<size>\t<path>`, sorted by path (C locale). */
   manifestDigest: string;
+  /** Plugins and themes by folder below the document root, digested as the agent's `tree-digest` does it. */
+  trees?: Record<string, TreeDigest>;
+  /** The sentinel's word as the copy has it; null when it has none. */
+  sentinel?: string | null;
   bytesAdded: number;
 }
 

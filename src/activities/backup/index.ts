@@ -1,0 +1,34 @@
+import type { BackupActivities } from '../contracts.ts';
+import { createAgeActivities } from './age.ts';
+import { createAppActivities } from './app.ts';
+import { createCheckActivities } from './check.ts';
+import { createDatabaseActivities } from './database.ts';
+import type { BackupDeps } from './deps.ts';
+import { createFilesActivities } from './files.ts';
+import { createObjectStorageActivities } from './object-storage.ts';
+import { createPrepareActivities } from './prepare.ts';
+import { createRecordActivities } from './record.ts';
+import { createRetentionActivities } from './retention.ts';
+import { createSentinelActivities } from './sentinel.ts';
+import { createVolumeActivities } from './volumes.ts';
+import { createWordPressActivities } from './wordpress.ts';
+
+export type { BackupDeps } from './deps.ts';
+
+/** The steps of a backup. */
+export function createBackupActivities(deps: BackupDeps): BackupActivities {
+  return {
+    ...createObjectStorageActivities(deps),
+    ...createPrepareActivities(deps),
+    ...createSentinelActivities(deps),
+    ...createWordPressActivities(deps),
+    ...createAppActivities(deps),
+    ...createVolumeActivities(deps),
+    ...createFilesActivities(deps),
+    ...createDatabaseActivities(deps),
+    ...createRecordActivities(deps),
+    ...createRetentionActivities(deps),
+    ...createCheckActivities(deps),
+    ...createAgeActivities(deps),
+  };
+}

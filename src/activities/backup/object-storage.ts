@@ -1,0 +1,79 @@
+import { GetBucketVersioningCommand, HeadBucketCommand } from '@aws-sdk/client-s3';
+import type { ObjectStoragePart } from '../../domain/recovery/point.ts';
+import type { Site } from '../../domain/site/schema.ts';
+import type { BackupActivities } from '../contracts.ts';
+import { failureTypeOf } from '../failure.ts';
+import { openObjectStorage, storageKeys, type ObjectStorage } from '../object-storage/client.ts';
+import { repositoryPassword } from '../recovery/repository.ts';
+import type { BackupDeps } from './deps.ts';
+
+/** `backupReadiness` and `describeObjectStorage`: what a backup needs of the bucket, and where it stood. */
+export function createObjectStorageActivities(
+  deps: BackupDeps,
+): Pick<BackupActivities, 'backupReadiness' | 'describeObjectStorage'> {
+  return {
+    async backupReadiness({ site }) {
+      const missing: string[] = [];
+      if (site.backup.password === undefined) {
+        missing.push('the site file names no backup.password, and nothing is copied unencrypted');
+      } else {
+        const why = await reasonOf(() => repositoryPassword(deps, site));
+        if (why !== null) missing.push(`the repository's password cannot be read: ${why}`);
+      }
+      const { bucket } = site.storage.objects;
+      const why = await reasonOf(() =>
+        withStorage(deps, site, (storage) =>
+          storage.call(`bucket ${bucket}`, (client) =>
+            client.send(new HeadBucketCommand({ Bucket: bucket })),
+          ),
+        ),
+      );
+      if (why !== null) {
+        missing.push(`the bucket ${bucket} cannot be used yet (phase 0 sets it up): ${why}`);
+      }
+      return { ready: missing.length === 0, missing };
+    },
+
+    async describeObjectStorage({ site }): Promise<ObjectStoragePart> {
+      const { provider, bucket } = site.storage.objects;
+      // Before the answer: what is written meanwhile is not promised.
+      const asOf = deps.now().toISOString();
+      const versioning = await withStorage(deps, site, (storage) =>
+        storage.call(`versioning of bucket ${bucket}`, (client) =>
+          client.send(new GetBucketVersioningCommand({ Bucket: bucket })),
+        ),
+      );
+      return { provider, bucket, versioning: versioning.Status === 'Enabled', asOf };
+    },
+  };
+}
+
+async function withStorage<T>(
+  deps: BackupDeps,
+  site: Site,
+  use: (storage: ObjectStorage) => Promise<T>,
+): Promise<T> {
+  const { objects } = site.storage;
+  const storage = openObjectStorage({
+    objects,
+    keys: await storageKeys(deps.secrets, objects.credentials),
+    ca: objects.ca === undefined ? undefined : await deps.secrets.resolve(objects.ca),
+  });
+  try {
+    return await use(storage);
+  } finally {
+    storage.close();
+  }
+}
+
+/** Failures that a person has to mend; what an answer later can mend is thrown. */
+async function reasonOf(attempt: () => Promise<unknown>): Promise<string | null> {
+  try {
+    await attempt();
+    return null;
+  } catch (error) {
+    const type = failureTypeOf(error);
+    if (type === null || type === 'Unavailable' || type === 'RateLimited') throw error;
+    return (error as Error).message;
+  }
+}

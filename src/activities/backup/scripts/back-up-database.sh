@@ -1,0 +1,40 @@
+# Copies a database into a restic snapshot, as /database.sql, with a manifest of the same instant. dump.sh, which restic runs,
+# does the work; this script runs restic. The result is longer than a termination message may be, so it is in the log:
+# a line {"result": …}, lines `manifest<tab>…` in the batch format of the client, and a line {"lines": count}.
+# Environment: POINT, SITE, DATABASE. Input: dump.sh, session.sql, definitions.sql, tables.sql, lock.sql.
+export DUMP_STATE=$work/dump CLIENT=/presslift/secrets/client.cnf
+mkdir "$DUMP_STATE"
+
+# The size of the tables is near that of the dump: near enough for a percentage.
+ESTIMATED_BYTES=$(mariadb --defaults-extra-file="$CLIENT" --batch --skip-column-names "$DATABASE" \
+  <<< 'SELECT IFNULL(SUM(DATA_LENGTH), 0) FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE()' 2> "$DUMP_STATE/error") \
+  || database_failed
+
+copy() {
+  restic_try backup --json --tag presslift --tag "site:$SITE" --tag "point:$POINT" --tag kind:database \
+    --stdin-from-command --stdin-filename database.sql -- bash /presslift/input/dump.sh
+}
+status=0
+with_progress "$work/summary" copy || status=$?
+if [ "$status" -ne 0 ]; then
+  if [ -s "$DUMP_STATE/error" ]; then database_failed; fi
+  restic_failed "$status"
+fi
+
+# Which tables the dump holds has to be which tables the manifest names.
+grep '^-- Table structure' "$DUMP_STATE/seen" | sed 's/^-- Table structure for table `\(.*\)`$/\1/; s/``/`/g' | sort -u > "$work/dumped"
+grep '^table' "$DUMP_STATE/manifest" | cut -f2 | sort -u > "$work/measured"
+if ! cmp -s "$work/dumped" "$work/measured"; then
+  fail BackupIncomplete "Tables came or went during the dump: $(comm -3 "$work/dumped" "$work/measured" | tr -d '\t' | head -5 | tr '\n' ' ')"
+fi
+if ! grep -q '^-- Dump completed' "$DUMP_STATE/seen"; then
+  fail BackupIncomplete "The dump ends before its last line"
+fi
+
+jq -cn --argjson summary "$(summary_of "$work/summary")" --rawfile position "$DUMP_STATE/position" \
+  --rawfile version "$DUMP_STATE/version" --argjson locked "$(cat "$DUMP_STATE/locked")" \
+  '{result: {snapshotId: $summary.snapshot_id, bytes: $summary.total_bytes_processed,
+    bytesAdded: ($summary.data_added_packed // $summary.data_added), version: ($version | rtrimstr("\n")),
+    position: ($position | rtrimstr("\n")), lockedMs: $locked}}'
+sed 's/^/manifest\t/' "$DUMP_STATE/manifest"
+printf '{"lines":%d}\n' "$(wc -l < "$DUMP_STATE/manifest")"

@@ -1,0 +1,113 @@
+# Writes a dump to standard output and a manifest of the same instant into $DUMP_STATE. restic runs it, and stores nothing when
+# its status is not 0. Three connections see one state: the first holds all tables against writers while the second and the
+# dump's own begin their transactions, and lets go as soon as both have: for milliseconds.
+# Environment: DUMP_STATE, CLIENT, DATABASE. Input: session.sql, definitions.sql, tables.sql, lock.sql.
+set -euo pipefail
+export LC_ALL=C
+cd "$DUMP_STATE"
+input=/presslift/input
+
+client() { mariadb --defaults-extra-file="$CLIENT" --batch --skip-column-names "$@" "$DATABASE" 2>> error; }
+# Ends this script, and with it restic's copy. What was written to `error` says why.
+stop() { if [ -n "${1:-}" ]; then printf '%s\n' "$1" >> error; fi; exit 1; }
+
+# open NAME: a connection that stays; write statements to its file descriptor.
+open() {
+  mkfifo "$1.in" "$1.out"
+  client --unbuffered < "$1.in" > "$1.out" &
+  declare -g "pid_$1=$!"
+  exec {writer}> "$1.in" {reader}< "$1.out"
+  declare -g "writer_$1=$writer" "reader_$1=$reader"
+}
+# ask NAME: runs the statements on standard input there, and prints their rows. Ends the script when the server refuses one.
+ask() {
+  local writer="writer_$1" reader="reader_$1" line
+  { cat; printf "\nSELECT '-- presslift: done';\n"; } >&"${!writer}"
+  while IFS= read -r line <&"${!reader}"; do
+    if [ "$line" = '-- presslift: done' ]; then return 0; fi
+    printf '%s\n' "$line"
+  done
+  return 1
+}
+close() {
+  local writer="writer_$1"
+  eval "exec ${!writer}>&-"
+}
+
+# Made before anything is locked: the statement that locks, for each kind of table, and one for each table that measures it.
+client --raw < "$input/tables.sql" > statements || stop
+sed -i 's/$/;/' statements
+client --raw < "$input/lock.sql" > locks || stop
+lock_all=$(grep '^all' locks | cut -f2) || stop 'The database has no tables'
+lock_rest=$(grep '^rest' locks | cut -f2 || true)
+
+# Tables without transactions have no state of an instant: these alone stay locked until all is read.
+if [ -n "$lock_rest" ]; then
+  open rest
+  ask rest <<< "SET SESSION lock_wait_timeout = 30; $lock_rest;" > /dev/null || stop
+fi
+
+open measure
+ask measure < "$input/session.sql" > /dev/null || stop
+ask measure <<< 'SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ; SELECT VERSION();' > version || stop
+
+# A statement that runs for long keeps us waiting, and everybody behind us: give up soon and try again.
+for attempt in 1 2 3 4 5 6 7 8 9 10; do
+  : > error
+  rm -f lock.in lock.out
+  open lock
+  if ask lock <<< "SET SESSION lock_wait_timeout = 3; $lock_all;" > /dev/null; then break; fi
+  if ! grep -q 'ERROR 1205' error; then stop; fi
+  if [ "$attempt" = 10 ]; then stop 'Tables stay locked by others'; fi
+  sleep 2
+done
+began=$(date +%s%3N)
+ask measure <<< 'START TRANSACTION WITH CONSISTENT SNAPSHOT;' > /dev/null || stop
+
+mkfifo begun
+relay() {
+  local line waiting=yes
+  # The header comes before the transaction begins, the first table after it.
+  while IFS= read -r line; do
+    # It locks newer clients of MariaDB in, and no other client can read it.
+    if [ "$line" != '/*M!999999\- enable the sandbox mode */ ' ]; then printf '%s\n' "$line"; fi
+    case $line in
+      '-- Table structure for '* | '-- Temporary '* | '-- Dumping '* | '-- Dump completed'*)
+        printf '%s\n' "$line" > first
+        waiting=no
+        echo begun > begun
+        break
+        ;;
+    esac
+  done
+  if [ "$waiting" = yes ]; then echo ended > begun; fi
+  exec tee seen.in
+}
+mkfifo seen.in
+grep -a -E '^(-- Table structure for table|-- Dump completed)' < seen.in > seen.rest &
+seen=$!
+mariadb-dump --defaults-extra-file="$CLIENT" --single-transaction --quick --routines --triggers --events --hex-blob \
+  --no-tablespaces --skip-dump-date --default-character-set=utf8mb4 --max-allowed-packet=1G "$DATABASE" 2>> dump-error \
+  | relay &
+dump=$!
+# The position in the binary log, where the server tells: nothing that the dump depends on.
+position=$(client 2> /dev/null <<< 'SELECT @@GLOBAL.gtid_executed' || client 2> /dev/null <<< 'SELECT @@GLOBAL.gtid_binlog_pos' || true)
+printf '%s' "$position" | tr -d '\n' > position
+read -r state < begun
+ask lock <<< 'UNLOCK TABLES;' > /dev/null || stop
+echo $(($(date +%s%3N) - began)) > locked
+close lock
+if [ "$state" != begun ]; then
+  wait "$dump" || true
+  cat dump-error >> error
+  stop
+fi
+
+ask measure < <(cat "$input/definitions.sql" statements) > manifest || stop
+close measure
+if ! wait "$dump"; then
+  cat dump-error >> error
+  stop
+fi
+wait "$seen" || true
+cat first seen.rest > seen
