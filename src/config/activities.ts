@@ -1,6 +1,7 @@
 import { Client, type ClientInterceptors } from '@temporalio/client';
 import type { NativeConnection } from '@temporalio/worker';
 import type { AllActivities, SiteInput } from '../activities/contracts.ts';
+import { createBackupActivities } from '../activities/backup/index.ts';
 import { createCdnActivities } from '../activities/cdn/index.ts';
 import { createDrillActivities } from '../activities/drill/index.ts';
 import { createIsRunning } from '../activities/drill/running.ts';
@@ -105,6 +106,13 @@ export function createActivities(parts: ActivityParts): AllActivities {
     ...createRollbackPlanning(rollback),
     ...createRollbackActivities(rollback),
     ...createRollbackVerification(rollback),
+    ...createBackupActivities({
+      kubernetes,
+      secrets,
+      agent: hybridStorage.agent,
+      now: () => new Date(),
+      digitaloceanEndpoint: prerequisites.digitaloceanEndpoint,
+    }),
     ...createVisitorActivities(),
     ...createNotificationActivities({ secrets, logger }),
     ...createLockActivities({ client: temporal }),
