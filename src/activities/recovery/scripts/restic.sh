@@ -78,7 +78,8 @@ restic_failure() {
 
 # What restic said last, on one line; JSON messages give their text alone.
 restic_words() {
-  grep -v '^[[:space:]]*$' "$work/restic.err" | tail -3 \
+  # No words at all are no failure.
+  { grep -v '^[[:space:]]*$' "$work/restic.err" || true; } | tail -3 \
     | jq -Rr '. as $line | try (fromjson | .message // .error.message // $line) catch $line' \
     | tr '\n\t' '  ' | cut -c1-600
 }
