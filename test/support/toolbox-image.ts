@@ -7,10 +7,13 @@ import { buildImages } from '../../deploy/sandbox/build/images.ts';
 
 const run = promisify(execFile);
 
-/** The toolbox image unpacked into a folder of the cache; the image is built when the cache has none. Needs root. */
-export async function toolboxRoot(): Promise<string> {
-  const { toolbox } = await buildImages({ names: ['toolbox'], cacheDir: defaultCacheDir() });
-  const folder = join(defaultCacheDir(), 'test-roots', toolbox.key);
+/** The toolbox image unpacked into a folder of the cache; see `imageRoot`. */
+export const toolboxRoot = (): Promise<string> => imageRoot('toolbox');
+
+/** One of the sandbox's images unpacked into a folder of the cache; it is built when the cache has none. Needs root. */
+export async function imageRoot(name: 'toolbox' | 'wordpress'): Promise<string> {
+  const { [name]: image } = await buildImages({ names: [name], cacheDir: defaultCacheDir() });
+  const folder = join(defaultCacheDir(), 'test-roots', image.key);
   if (await exists(folder)) return folder;
   await mkdir(dirname(folder), { recursive: true });
   const work = await mkdtemp(join(dirname(folder), '.unpack-'));
@@ -18,7 +21,7 @@ export async function toolboxRoot(): Promise<string> {
     const [archive, root] = [join(work, 'archive'), join(work, 'root')];
     await mkdir(archive);
     await mkdir(root);
-    await run('tar', ['-xf', toolbox.archive, '-C', archive]);
+    await run('tar', ['-xf', image.archive, '-C', archive]);
     const blob = (digest: string) => join(archive, 'blobs', digest.replace(':', '/'));
     const readJson = async (path: string) => JSON.parse(await readFile(path, 'utf8')) as unknown;
     const index = (await readJson(join(archive, 'index.json'))) as {

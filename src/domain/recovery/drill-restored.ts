@@ -2,7 +2,7 @@ import type { CriterionResult } from '../criterion.ts';
 import type { JsonObject } from '../json.ts';
 import { drillCriterion } from './drill-criteria.ts';
 
-/** What one restored volume looks like beside its list of files. Lists are samples; `counts` are whole. */
+/** What one restored volume looks like beside its list of files. Lists are samples of paths, `<claim>/…`; `counts` are whole. */
 export interface RestoredVolume {
   claim: string;
   /** It has plugins, themes or all of WordPress, and so is never rightly empty, whatever the list says. */
@@ -23,10 +23,8 @@ export interface RestoredVolume {
 export function filesCriteria(volumes: readonly RestoredVolume[]): CriterionResult[] {
   const sum = (read: (volume: RestoredVolume) => number) =>
     volumes.reduce((total, volume) => total + read(volume), 0);
-  const sample = (read: (volume: RestoredVolume) => string[]) =>
-    volumes
-      .flatMap((volume) => read(volume).map((path) => `${volume.claim}: ${path}`))
-      .slice(0, 20);
+  // Paths begin with the claim.
+  const sample = (read: (volume: RestoredVolume) => string[]) => volumes.flatMap(read).slice(0, 20);
   const expected = sum((volume) => volume.expected);
   const tampered = volumes.filter(({ manifestIntact }) => !manifestIntact);
   const empty = volumes.filter(

@@ -52,11 +52,11 @@ function presslift_serialized(string $text, int &$at, callable $change, int $dep
         case 'i':
         case 'r':
         case 'R':
-            return $take('[irR]:[+-]?\d+;')[0];
+            return $take('(?:i:[+-]?\d+|[rR]:[1-9]\d*);')[0];
         case 'd':
-            return $take('d:(?:[+-]?[0-9.]+(?:E[+-]?\d+)?|-?INF|NAN);')[0];
+            return $take('d:(?:[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|-?INF|NAN);')[0];
         case 'E':
-            return $take('E:\d+:"[^"]+";')[0];
+            return $take('E:\d+:"[a-zA-Z_\\\\][^":]*:\w+";')[0];
         case 's':
             $content = $raw((int) $take('s:(\d+):"')[1], '";');
             $content = $change($content);
@@ -70,6 +70,9 @@ function presslift_serialized(string $text, int &$at, callable $change, int $dep
             $head = $take($isObject ? 'O:\d+:"[^"]+":(\d+):\{' : 'a:(\d+):\{');
             $written = $head[0];
             for ($left = (int) $head[1]; $left > 0; $left--) {
+                if (!in_array($text[$at] ?? '', ['i', 's'], true)) {
+                    throw new UnexpectedValueException("broken at byte $at");
+                }
                 // Names of properties are the class's own.
                 $keep = fn(string $name) => $name;
                 $written .= presslift_serialized($text, $at, $isObject ? $keep : $change, $depth + 1);
