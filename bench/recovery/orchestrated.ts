@@ -72,7 +72,9 @@ function volumeOf({ claim }: DataSet): ContentVolume {
   };
 }
 
-async function run(request: TaskRequest): Promise<Pick<TaskResult, 'files' | 'database'>> {
+type Made = Pick<TaskResult, 'files' | 'database'>;
+
+async function run(request: TaskRequest): Promise<Made> {
   const { task, siteName, data, files, database } = request;
   const site = siteOf(siteName, data);
   const id = `20261123T180000Z-${siteName}`;
@@ -134,7 +136,7 @@ async function measured(request: TaskRequest): Promise<TaskResult> {
   const from = performance.now();
   try {
     const environment = new MockActivityEnvironment({ activityType: request.task });
-    const made = await environment.run(run, request);
+    const made: Made = await environment.run(run, request);
     return { ms: performance.now() - from, before, peak, ...made };
   } finally {
     clearInterval(sampling);
