@@ -22,7 +22,7 @@ export function createObjectStorageActivities(
       }
       const { bucket } = site.storage.objects;
       const why = await reasonOf(() =>
-        withStorage(deps, site, (storage) =>
+        withStorage(deps, site, site.storage.objects.credentials, (storage) =>
           storage.call(`bucket ${bucket}`, (client) =>
             client.send(new HeadBucketCommand({ Bucket: bucket })),
           ),
@@ -38,25 +38,42 @@ export function createObjectStorageActivities(
       const { provider, bucket } = site.storage.objects;
       // Before the answer: what is written meanwhile is not promised.
       const asOf = deps.now().toISOString();
-      const versioning = await withStorage(deps, site, (storage) =>
-        storage.call(`versioning of bucket ${bucket}`, (client) =>
-          client.send(new GetBucketVersioningCommand({ Bucket: bucket })),
-        ),
-      );
-      return { provider, bucket, versioning: versioning.Status === 'Enabled', asOf };
+      const { credentials, adminCredentials } = site.storage.objects;
+      // Keys for the bucket's objects alone may not ask how the bucket is set up.
+      const versioning =
+        (await versioningOf(deps, site, credentials)) ??
+        (adminCredentials === undefined ? null : await versioningOf(deps, site, adminCredentials));
+      return { provider, bucket, versioning: versioning ?? false, asOf };
     },
   };
+}
+
+/** Null when these keys may not know. */
+async function versioningOf(deps: BackupDeps, site: Site, keys: string): Promise<boolean | null> {
+  const { bucket } = site.storage.objects;
+  try {
+    const answer = await withStorage(deps, site, keys, (storage) =>
+      storage.call(`versioning of bucket ${bucket}`, (client) =>
+        client.send(new GetBucketVersioningCommand({ Bucket: bucket })),
+      ),
+    );
+    return answer.Status === 'Enabled';
+  } catch (error) {
+    if (failureTypeOf(error) === 'Forbidden') return null;
+    throw error;
+  }
 }
 
 async function withStorage<T>(
   deps: BackupDeps,
   site: Site,
+  keys: string,
   use: (storage: ObjectStorage) => Promise<T>,
 ): Promise<T> {
   const { objects } = site.storage;
   const storage = openObjectStorage({
     objects,
-    keys: await storageKeys(deps.secrets, objects.credentials),
+    keys: await storageKeys(deps.secrets, keys),
     ca: objects.ca === undefined ? undefined : await deps.secrets.resolve(objects.ca),
   });
   try {
