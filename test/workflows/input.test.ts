@@ -71,3 +71,47 @@ it.each([
     message: expect.stringContaining(message) as string,
   });
 });
+
+it.each([
+  ['backup', { planOnly: true }, 'planOnly: unknown; allowed are site, requestedBy, reason'],
+  ['backup', { reason: 'whim' }, 'reason: found "whim", wanted one of scheduled, manual'],
+  ['restoreDrill', { point: '../other' }, 'point: found "../other", wanted the id of a recovery'],
+  ['restoreDrill', { onFailure: 'ask' }, 'onFailure: unknown'],
+  ['backupWatch', { every: 'hour' }, 'every: unknown; allowed are site'],
+  ['rollback', { layers: ['media'] }, 'layers: found ["media"], wanted a list of any of database,'],
+  ['rollback', { layers: [] }, 'layers: found []'],
+  ['rollback', { layers: ['app', 'app'] }, 'each once'],
+  ['rollback', { databaseTime: 'yesterday' }, 'databaseTime: found "yesterday", wanted a time'],
+  ['rollback', { databaseTime: '2026-11-23T18:00:00' }, 'with its zone'],
+  [
+    'rollback',
+    { databaseTime: '2026-11-23T18:00:00Z', layers: ['app'] },
+    'databaseTime: only with "database" among the layers',
+  ],
+  ['rollback', { release: true, point: 'x' }, 'release: deletes what rollbacks have kept'],
+  ['rollback', { maintenance: 1 }, 'maintenance: found 1, wanted true or false'],
+  ['recoveryPoints', { action: 'burn' }, 'action: found "burn", wanted one of list, show'],
+  ['recoveryPoints', { action: 'show' }, 'point: found undefined, wanted the id'],
+  ['recoveryPoints', { action: 'pin', point: 'x' }, 'by: found undefined, wanted the name'],
+])('%s refuses %o', async (type, input, message) => {
+  expect(await refusal(type, { site: 'acme', ...input })).toMatchObject({
+    type: 'InvalidInput',
+    message: expect.stringContaining(message) as string,
+  });
+});
+
+it.each(['backup', 'restoreDrill', 'backupWatch', 'rollback', 'recoveryPoints'])(
+  '%s refuses nothing at all and a text, as an operation does',
+  async (type) => {
+    for (const input of [undefined, 'acme']) {
+      expect((await refusal(type, input)).message).toContain('wanted an object such as');
+    }
+  },
+);
+
+it('a rollback names every error at once', async () => {
+  const { message } = await refusal('rollback', { layers: 'app', point: '', depth: 1 });
+  for (const part of ['site: found', 'layers: found "app"', 'point: found ""', 'depth: unknown']) {
+    expect(message).toContain(part);
+  }
+});

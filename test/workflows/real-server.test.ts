@@ -1,8 +1,9 @@
 /**
- * The real server where it differs from the time-skipping one: it checks what a worker says about its version, and it
- * suggests to continue as new.
+ * The real server where it differs from the time-skipping one: it checks what a worker says about its version, it
+ * suggests to continue as new, and it has Schedules.
  */
 import { inject, it, expect, beforeAll, afterAll } from 'vitest';
+import { TASK_QUEUE, scheduleIds, workflowIds } from '../../src/domain/identifiers.ts';
 import type { OperationReport } from '../../src/domain/operation.ts';
 import { startDevServer } from '../support/dev-server.ts';
 import { Harness } from '../support/temporal-harness.ts';
@@ -82,6 +83,35 @@ it('a versioned worker pins operations to its version and lets the lock move on'
     await harness.makeCurrent(version);
     const [PINNED, AUTO_UPGRADE] = [1, 2];
     expect(await walk(harness, 'versioned')).toEqual([PINNED, AUTO_UPGRADE]);
+  } finally {
+    await harness.stop();
+  }
+});
+
+it('a Schedule hands each watch over backups what the one before returned, so people are told once', async () => {
+  const harness = await harnessOf({});
+  try {
+    const site = harness.site('watched');
+    site.when('measureBackupAge', async () => ({ newest: null, ageSeconds: null, late: true }));
+    const schedule = await harness.client.schedule.create({
+      scheduleId: scheduleIds.backupWatch('watched'),
+      spec: { calendars: [{ year: 2099 }] },
+      action: {
+        type: 'startWorkflow',
+        workflowType: 'backupWatch',
+        workflowId: workflowIds.backupWatch('watched'),
+        taskQueue: TASK_QUEUE,
+        args: [{ site: 'watched' }],
+      },
+    });
+    for (let runs = 1; runs <= 3; runs += 1) {
+      await schedule.trigger('BUFFER_ALL');
+      const looks = () => site.calls.filter((name) => name === 'measureBackupAge').length;
+      await expect.poll(looks, { timeout: 20_000 }).toBe(runs);
+      const running = async () => (await schedule.describe()).info.runningActions.length;
+      await expect.poll(running, { timeout: 20_000 }).toBe(0);
+    }
+    expect(site.notifications.map(({ kind }) => kind)).toEqual(['backup-late']);
   } finally {
     await harness.stop();
   }

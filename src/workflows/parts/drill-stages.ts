@@ -15,7 +15,7 @@ const titles = {
   files: 'Restore the files and compare every one',
   database: 'Restore the database and compare every table',
   boot: 'Start WordPress from what was restored',
-  site: 'Ask the restored site',
+  check: 'Ask the restored site',
   record: 'Sign and store the report',
   teardown: 'Remove everything that the drill made',
 } as const;
@@ -26,7 +26,7 @@ export type StageId = keyof typeof titles;
 const closing: StageId[] = ['record', 'teardown'];
 
 /** Without a criterion of these, something that ought to be measured was not. */
-const measuring: StageId[] = ['repository', 'files', 'database', 'site'];
+const measuring: StageId[] = ['repository', 'files', 'database', 'check'];
 
 /**
  * The stages of a drill as steps. What goes wrong in one does not break the drill off: it becomes a failed criterion,

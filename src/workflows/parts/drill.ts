@@ -108,7 +108,7 @@ export class Drill {
   /** Asks the restored site for what the recovery point says of it, and for the fresh sentinel. */
   async checkSite(): Promise<void> {
     const sentinel = this.#sentinel;
-    await this.#stages.measure('site', this.#booted, (title) =>
+    await this.#stages.measure('check', this.#booted, (title) =>
       runActivity('checkDrillSite', { ...this.#input(), sentinel }, title),
     );
   }

@@ -175,51 +175,43 @@ class Copy {
 
   /** The objects have to be kept, for undo goes back to them; what else is not answered is missing and said to be. */
   async #describe(): Promise<Description> {
-    const { site } = this.#input;
     return this.#step(
       'describe',
-      () =>
-        together<
-          [
-            Pick<Description, 'objects' | 'app'>,
-            WordPressPart | null,
-            CdnPart | null,
-            ObjectStoragePart | null,
-          ]
-        >([
-          () => this.#describeApp(),
-          () =>
-            this.#orMissing('what WordPress says of itself', () =>
-              runActivity('describeWordPress', this.#input, 'Describe WordPress and its plugins'),
-            ),
-          () =>
-            this.#orMissing("the CDN's rules", () =>
-              runActivity('describeCdn', { site }, "Describe the CDN's rules"),
-            ),
-          () =>
-            this.#orMissing("the bucket's state", () =>
-              runActivity('describeObjectStorage', { site }, 'Describe the bucket'),
-            ),
-        ]).then(([kept, wordpress, cdn, objectStorage]) => ({
-          ...kept,
-          wordpress,
-          cdn,
-          objectStorage,
-        })),
+      async () => {
+        const { objectsSecret, ...objects } = await runActivity(
+          'takeRecoveryPoint',
+          { ...this.#input, plan: null },
+          'Keep the Kubernetes objects',
+        );
+        return { objects, ...(await this.#describeParts(objectsSecret)) };
+      },
       describeResult,
     );
   }
 
-  async #describeApp(): Promise<Pick<Description, 'objects' | 'app'>> {
-    const { objectsSecret, ...objects } = await runActivity(
-      'takeRecoveryPoint',
-      { ...this.#input, plan: null },
-      'Keep the Kubernetes objects',
-    );
-    const app = await this.#orMissing('the description of the Deployment', () =>
-      runActivity('describeApp', { ...this.#input, objectsSecret }, 'Describe the Deployment'),
-    );
-    return { objects, app };
+  async #describeParts(objectsSecret: string): Promise<Omit<Description, 'objects'>> {
+    const { site } = this.#input;
+    const [wordpress, app, cdn, objectStorage] = await together<
+      [WordPressPart | null, AppPart | null, CdnPart | null, ObjectStoragePart | null]
+    >([
+      () =>
+        this.#orMissing('what WordPress says of itself', () =>
+          runActivity('describeWordPress', this.#input, 'Describe WordPress and its plugins'),
+        ),
+      () =>
+        this.#orMissing('the description of the Deployment', () =>
+          runActivity('describeApp', { ...this.#input, objectsSecret }, 'Describe the Deployment'),
+        ),
+      () =>
+        this.#orMissing("the CDN's rules", () =>
+          runActivity('describeCdn', { site }, "Describe the CDN's rules"),
+        ),
+      () =>
+        this.#orMissing("the bucket's state", () =>
+          runActivity('describeObjectStorage', { site }, 'Describe the bucket'),
+        ),
+    ]);
+    return { wordpress, app, cdn, objectStorage };
   }
 
   async #copyOff(

@@ -20,14 +20,14 @@ export function shortfall(criteria: CriterionResult[]): string | null {
   if (criteria.length === 0) return 'No criterion was measured.';
   const missed = criteria.filter(({ pass }) => !pass);
   if (missed.length === 0) return null;
-  const described = missed
-    .slice(0, MOST_DESCRIBED)
-    .map(
-      ({ title, measured, target }) =>
-        `${title}: measured ${JSON.stringify(measured)}, wanted ${JSON.stringify(target)}`,
-    );
+  const described = missed.slice(0, MOST_DESCRIBED).map(describeMissed);
   const more = missed.length - described.length;
   return `${missed.length} of ${criteria.length} criteria not met. ${described.join('; ')}${more > 0 ? `; and ${more} more` : ''}.`;
+}
+
+function describeMissed({ title, measured, target, evidence }: CriterionResult): string {
+  if (measured === null && typeof evidence === 'string') return `${title}: ${evidence}`;
+  return `${title}: measured ${JSON.stringify(measured)}, wanted ${JSON.stringify(target)}`;
 }
 
 /**
