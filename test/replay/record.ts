@@ -8,6 +8,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
 import { workflowIds } from '../../src/domain/identifiers.ts';
+import type { Step } from '../../src/domain/operation.ts';
+import { corrupted } from '../support/fake-recovery.ts';
 import { criterion, driftOf } from '../support/fake-site.ts';
 import type { Run } from '../support/temporal-harness.ts';
 import { startDevServer } from '../support/dev-server.ts';
@@ -81,13 +83,100 @@ const onRealServer: Record<string, Scenario> = {
     site.workUntilCancelled('scaleOut');
     const run = await harness.start('hybridStorage', { site: name });
     await run.approve();
-    await run.until(
-      ({ steps }) => steps.some(({ id, state }) => id === 'scale-out' && state === 'running'),
-      'scaling',
-    );
+    await run.until(({ steps }) => isRunning(steps, 'scale-out'), 'scaling');
     await run.handle.cancel();
     await run.handle.result().catch(() => {});
     return [run];
+  },
+  /** A backup as its Schedule starts it; the first copy was not whole. */
+  'backup-done': async (harness, name) => {
+    const site = harness.site(name);
+    site.fail('recordRecoveryPoint', 'BackupIncomplete', 1);
+    site.fail('describeCdn', 'Unauthorized');
+    const run = await harness.start('backup', { site: name, reason: 'scheduled' });
+    await run.handle.result();
+    const watch = await harness.start('backupWatch', { site: name });
+    await watch.handle.result();
+    const list = await harness.start('recoveryPoints', { site: name, action: 'list' });
+    await list.handle.result();
+    return [run, watch, list];
+  },
+  /** A backup that failed, with a copy beside it under way, and the watch that says so. */
+  'backup-failed': async (harness, name) => {
+    const site = harness.site(name);
+    site.workUntilCancelled('backUpFiles');
+    site.fail('backUpDatabase', 'TlsRejected');
+    site.when('measureBackupAge', async () => ({ newest: null, ageSeconds: null, late: true }));
+    const run = await harness.start('backup', { site: name });
+    await run.handle.result().catch(() => {});
+    const watch = await harness.start('backupWatch', { site: name });
+    await watch.handle.result();
+    return [run, watch];
+  },
+  /** Paused and cancelled in the middle of the copies. */
+  'backup-cancelled': async (harness, name) => {
+    const site = harness.site(name);
+    const release = site.hold('snapshotVolumes');
+    site.workUntilCancelled('backUpFiles');
+    const run = await harness.start('backup', { site: name });
+    await run.until(({ steps }) => isRunning(steps, 'snapshot-volumes'), 'at the snapshots');
+    await run.signal('pause', { by: 'olga' });
+    release();
+    await run.untilState('paused');
+    await run.signal('resume', { by: 'olga' });
+    await run.until(({ steps }) => isRunning(steps, 'back-up-files'), 'copying');
+    await run.handle.cancel();
+    await run.handle.result().catch(() => {});
+    return [run];
+  },
+  /** Drills with their own backup: all well, two things wrong, cancelled in the middle. */
+  'drill-passed': async (harness, name) => {
+    harness.site(name);
+    const run = await harness.start('restoreDrill', { site: name });
+    await run.handle.result();
+    return [run];
+  },
+  'drill-failed': async (harness, name) => {
+    const site = harness.site(name);
+    site.fail('checkDrillRepository', 'RepositoryRefused');
+    site.when('restoreDrillDatabase', async () => corrupted('tables', false));
+    const run = await harness.start('restoreDrill', { site: name });
+    await run.handle.result().catch(() => {});
+    return [run];
+  },
+  'drill-cancelled': async (harness, name) => {
+    const site = harness.site(name);
+    site.workUntilCancelled('bootDrillSite');
+    const run = await harness.start('restoreDrill', { site: name });
+    await run.until(({ steps }) => isRunning(steps, 'boot'), 'booting');
+    await run.handle.cancel();
+    await run.handle.result().catch(() => {});
+    return [run];
+  },
+  /** To a point that a drill found bad: a second gate, and in the end everything taken back. */
+  'rollback-undone': async (harness, name) => {
+    const site = harness.site(name);
+    site.findings = [
+      { id: 'recovery-point-bad', level: 'warning', message: 'Bad.', advice: null, evidence: null },
+    ];
+    site.fail('restoreOptions', 'RestoreDiffers');
+    const run = await harness.start('rollback', { site: name, layers: ['plugins-themes'] });
+    await run.approve();
+    await run.approve('alice', 'bad-point');
+    await run.untilState('needs-operator');
+    await run.operator({ action: 'compensate', by: 'olga' });
+    await run.handle.result();
+    return [run];
+  },
+  'rollback-done': async (harness, name) => {
+    const site = harness.site(name);
+    site.recovery.ready = false;
+    const run = await harness.start('rollback', { site: name });
+    await run.approve();
+    await run.handle.result();
+    const prune = await harness.start('recoveryPoints', { site: name, action: 'prune' });
+    await prune.handle.result();
+    return [run, prune];
   },
   /** Two operations at once: one waits and then goes on. */
   'lock-queued': async (harness, name) => {
@@ -114,6 +203,10 @@ const onSkippedTime: Record<string, Scenario> = {
     return [run, harness.run(workflowIds.siteLock(name))];
   },
 };
+
+function isRunning(steps: Step[], id: string): boolean {
+  return steps.some((step) => step.id === id && step.state === 'running');
+}
 
 /** A child workflow is there only once its parent has started it. */
 async function started(run: Run): Promise<void> {
