@@ -20,6 +20,7 @@ import {
   createPrerequisiteActivities,
   createPrerequisiteObservers,
 } from '../activities/prerequisites/index.ts';
+import { createCatalogueActivities } from '../activities/recovery/catalogue-activities.ts';
 import { createRecoveryActivities } from '../activities/recovery/index.ts';
 import {
   createRollbackActivities,
@@ -112,6 +113,12 @@ export function createActivities(parts: ActivityParts): AllActivities {
       agent: hybridStorage.agent,
       now: () => new Date(),
       digitaloceanEndpoint: prerequisites.digitaloceanEndpoint,
+    }),
+    ...createCatalogueActivities({
+      kubernetes,
+      secrets,
+      agent: hybridStorage.agent,
+      now: () => new Date(),
     }),
     ...createVisitorActivities(),
     ...createNotificationActivities({ secrets, logger }),

@@ -30,8 +30,6 @@ export interface CatalogueStore {
   put(key: string, text: string, options: PutOptions): Promise<void>;
   /** Keys below a prefix, and when each was written, in the order of keys. */
   list(prefix: string): Promise<{ key: string; at: Date }[]>;
-  /** Names of the folders directly below a prefix. */
-  folders(prefix: string): Promise<string[]>;
   /** Deletes an object and its older versions; versions under object lock stay, hidden. */
   remove(key: string): Promise<void>;
 }
@@ -56,30 +54,25 @@ export function createCatalogueStore(storage: ObjectStorage, bucket: string): Ca
     });
   }
 
-  async function pages(prefix: string, delimiter?: string) {
+  async function list(prefix: string) {
     const objects: { key: string; at: Date }[] = [];
-    const folders: string[] = [];
     let token: string | undefined;
     do {
-      const list = await storage.call(`list of ${bucket}/${prefix}`, (client) =>
+      const page = await storage.call(`list of ${bucket}/${prefix}`, (client) =>
         client.send(
           new ListObjectsV2Command({
             Bucket: bucket,
             Prefix: prefix,
-            Delimiter: delimiter,
             ContinuationToken: token,
           }),
         ),
       );
-      for (const { Key, LastModified } of list.Contents ?? []) {
+      for (const { Key, LastModified } of page.Contents ?? []) {
         if (Key !== undefined) objects.push({ key: Key, at: LastModified ?? new Date(0) });
       }
-      for (const { Prefix } of list.CommonPrefixes ?? []) {
-        if (Prefix !== undefined) folders.push(Prefix.slice(prefix.length).replace(/\/$/, ''));
-      }
-      token = list.IsTruncated ? list.NextContinuationToken : undefined;
+      token = page.IsTruncated ? page.NextContinuationToken : undefined;
     } while (token !== undefined);
-    return { objects, folders };
+    return objects;
   }
 
   async function putOnce(key: string, text: string, options: PutOptions, locked: boolean) {
@@ -133,9 +126,7 @@ export function createCatalogueStore(storage: ObjectStorage, bucket: string): Ca
       await putOnce(key, text, options, locked);
     },
 
-    list: async (prefix) => (await pages(prefix)).objects,
-
-    folders: async (prefix) => (await pages(prefix, '/')).folders.sort(),
+    list,
 
     async remove(key) {
       // The delete marker first: from here on nobody reads the object, whatever becomes of its versions.

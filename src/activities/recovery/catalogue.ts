@@ -110,7 +110,13 @@ function catalogueOf(
   }
 
   return {
-    list: async () => (await store.folders(base)).sort().reverse(),
+    async list() {
+      // By their objects: some servers go on to list a folder of which all is deleted.
+      const keys = (await store.list(base)).map(({ key }) => key.slice(base.length));
+      return [...new Set(keys.flatMap((key) => /^([^/]+)\//.exec(key)?.[1] ?? []))]
+        .sort()
+        .reverse();
+    },
 
     read,
 

@@ -2,8 +2,8 @@
 # (size of the dump in bytes), STRIP_DEFINERS (yes: objects belong to the account that restores), SESSION (SQL that the
 # session begins with, or '').
 #
-# A restored event must not run beside the live one, so events come disabled. mariadb-dump writes rows on lines that begin
-# with INSERT, with line feeds in values escaped: what begins otherwise is a definition.
+# A restored event must not run beside the live one, so events come disabled. In rows line feeds are escaped: no line of them
+# begins as the lines of definitions do that are edited here. The client keeps comments in routines, which it would drop.
 definer='DEFINER=`([^`]|``)*`@`([^`]|``)*`'
 edits=(-e '/^\/\*!50106 CREATE\*\//s/ (ON COMPLETION (NOT )?PRESERVE) ENABLE/ \1 DISABLE/')
 if [ "$STRIP_DEFINERS" = yes ]; then
@@ -29,7 +29,7 @@ write_database() {
   local status=0
   (
     echo "$BASHPID" > "$work/mariadb.pid"
-    exec mariadb --defaults-extra-file=/presslift/secrets/client.cnf --binary-mode --max-allowed-packet=1G \
+    exec mariadb --defaults-extra-file=/presslift/secrets/client.cnf --binary-mode --comments --max-allowed-packet=1G \
       ${SESSION:+--init-command="$SESSION"} "$SCHEMA" > /dev/null 2> "$work/mariadb.err"
   ) || status=$?
   echo "$status" > "$work/mariadb.status"

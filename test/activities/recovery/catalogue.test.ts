@@ -1,0 +1,425 @@
+// Proves, on a real bucket and with real restic: a document is what was written or it is refused, whatever was done to it;
+// what became known later changes without losing what somebody else wrote at the same time; lists tell what cannot be
+// trusted; verification reads every byte.
+import {
+  CreateBucketCommand,
+  DeleteObjectCommand,
+  GetObjectCommand,
+  ListObjectVersionsCommand,
+  PutBucketVersioningCommand,
+  PutObjectCommand,
+} from '@aws-sdk/client-s3';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import {
+  openObjectStorage,
+  type ObjectStorage,
+} from '../../../src/activities/object-storage/client.ts';
+import {
+  openCatalogue,
+  resolvePoint,
+  type Catalogue,
+} from '../../../src/activities/recovery/catalogue.ts';
+import { createCatalogueActivities } from '../../../src/activities/recovery/catalogue-activities.ts';
+import { createSecretResolver, Secret } from '../../../src/activities/secrets/index.ts';
+import type { DrillReport, RecoveryPoint } from '../../../src/domain/recovery/point.ts';
+import type { Site } from '../../../src/domain/site/schema.ts';
+import { startRecoveryLab, type RecoveryLab } from '../../support/recovery-lab.ts';
+
+let lab: RecoveryLab;
+let storage: ObjectStorage;
+let catalogue: Catalogue;
+let buckets = 0;
+let Bucket = '';
+let site: Site;
+
+beforeAll(async () => {
+  lab = await startRecoveryLab({ database: false });
+});
+afterAll(() => lab?.stop());
+
+// A bucket of its own for each test.
+beforeEach(async () => {
+  Bucket = `catalogue-${(buckets += 1)}`;
+  site = structuredClone(lab.site);
+  site.storage.objects.bucket = Bucket;
+  storage = openObjectStorage({
+    objects: site.storage.objects,
+    keys: {
+      accessKeyId: lab.storage.root.accessKeyId,
+      secretAccessKey: new Secret(lab.storage.root.secretAccessKey),
+    },
+    ca: lab.storage.ca,
+  });
+  await storage.client.send(new CreateBucketCommand({ Bucket }));
+  catalogue = await openCatalogue(lab.deps, site);
+  return () => {
+    catalogue.close();
+    storage.close();
+  };
+});
+
+function pointOf(id: string, more: Partial<RecoveryPoint> = {}): RecoveryPoint {
+  return {
+    schema: 1,
+    id,
+    site: 'acme',
+    reason: 'manual',
+    operationId: 'acme/backup/1',
+    takenAt: '2026-11-23T03:00:00.000Z',
+    finishedAt: '2026-11-23T03:01:00.000Z',
+    sentinel: null,
+    wordpress: null,
+    files: null,
+    database: null,
+    app: null,
+    cdn: null,
+    objectStorage: null,
+    missing: ['everything'],
+    ...more,
+  };
+}
+
+const first = '20261121T030000Z-acme-backup';
+const second = '20261122T030000Z-acme-hybridStorage';
+const third = '20261123T030000Z-acme-backup';
+const keyOf = (id: string, name = 'point.json') => `presslift/acme/recovery-points/${id}/${name}`;
+
+const textOf = async (key: string) =>
+  (await (
+    await storage.client.send(new GetObjectCommand({ Bucket, Key: key }))
+  ).Body?.transformToString()) ?? '';
+const put = (key: string, text: string) =>
+  storage.client.send(new PutObjectCommand({ Bucket, Key: key, Body: text }));
+
+describe('a document', () => {
+  it('is read as it was written, and written once', async () => {
+    const point = pointOf(first);
+    const { digest } = await catalogue.write(point);
+    expect(digest).toMatch(/^sha256:[0-9a-f]{64}$/);
+    expect(await catalogue.write(point)).toEqual({ digest });
+    expect(await catalogue.read(first)).toEqual(point);
+    await expect(catalogue.write(pointOf(first, { missing: [] }))).rejects.toMatchObject({
+      type: 'Conflict',
+    });
+    const document = JSON.parse(await textOf(keyOf(first))) as Record<string, unknown>;
+    expect(Object.keys(document).sort()).toEqual(['digest', 'point', 'schema', 'signature']);
+  });
+
+  const changes: [string, (text: string) => string][] = [
+    ['a changed value', (text) => text.replace('everything', 'nothing')],
+    [
+      'a changed value with its digest made anew',
+      (text) => {
+        const document = JSON.parse(text) as { point: RecoveryPoint; digest: string };
+        document.digest = `sha256:${'0'.repeat(64)}`;
+        return JSON.stringify(document);
+      },
+    ],
+    [
+      'a signature of zeros',
+      (text) => text.replace(/"signature":"[^"]*"/, `"signature":"${'0'.repeat(64)}"`),
+    ],
+    ['no signature', (text) => text.replace(/,"signature":"[^"]*"/, '')],
+    ['half of it', (text) => text.slice(0, text.length / 2)],
+    ['null', () => 'null'],
+    ['another JSON document', () => '{"schema":1}'],
+    ['nothing', () => ''],
+  ];
+  it.each(changes)('with %s is refused', async (_, change) => {
+    await catalogue.write(pointOf(first));
+    await put(keyOf(first), change(await textOf(keyOf(first))));
+    await expect(catalogue.read(first)).rejects.toMatchObject({
+      type: 'CatalogueTampered',
+      nonRetryable: true,
+    });
+  });
+
+  it('of an older point in the place of a newer one is refused', async () => {
+    await catalogue.write(pointOf(first));
+    await put(keyOf(third), await textOf(keyOf(first)));
+    await expect(catalogue.read(third)).rejects.toMatchObject({ type: 'CatalogueTampered' });
+  });
+
+  it('of another site is told as such', async () => {
+    const id = '20261123T030000Z-acme-backup';
+    const other = { ...site, name: 'other' };
+    const theirs = await openCatalogue(lab.deps, other);
+    await theirs.write(pointOf(id, { site: 'other' }));
+    theirs.close();
+    await put(keyOf(id), await textOf(`presslift/other/recovery-points/${id}/point.json`));
+    await expect(catalogue.read(id)).rejects.toMatchObject({
+      type: 'InvalidInput',
+      message: expect.stringContaining('site other') as string,
+    });
+    await expect(catalogue.read('20261123T030000Z-other-backup')).rejects.toMatchObject({
+      type: 'InvalidInput',
+    });
+  });
+
+  it('that was written with another password is refused', async () => {
+    await catalogue.write(pointOf(first));
+    const secrets = createSecretResolver({ env: { ...lab.env, PASSWORD: '{"password":"other"}' } });
+    const wrong = await openCatalogue({ ...lab.deps, secrets }, site);
+    await expect(wrong.read(first)).rejects.toMatchObject({ type: 'CatalogueTampered' });
+    wrong.close();
+  });
+
+  it.each(['nonsense', '../../acme/x', '20261123T030000Z-acme/../x', ''])(
+    'by the name %j is no recovery point',
+    async (id) => {
+      await expect(catalogue.read(id)).rejects.toMatchObject({ type: 'InvalidInput' });
+    },
+  );
+
+  it('that is not there is NotFound, and so is a bucket that is gone', async () => {
+    await expect(catalogue.read(first)).rejects.toMatchObject({ type: 'NotFound' });
+    const gone = structuredClone(site);
+    gone.storage.objects.bucket = 'no-such-bucket';
+    const elsewhere = await openCatalogue(lab.deps, gone);
+    await expect(elsewhere.read(first)).rejects.toMatchObject({
+      type: 'NotFound',
+      message: expect.stringContaining('NoSuchBucket') as string,
+    });
+    await expect(elsewhere.list()).rejects.toMatchObject({ type: 'NotFound' });
+    elsewhere.close();
+  });
+});
+
+describe('the newest sound point', () => {
+  it('passes over those that are bad or cannot be trusted', async () => {
+    await expect(resolvePoint(catalogue, null)).rejects.toMatchObject({ type: 'NotFound' });
+    for (const id of [first, second, third]) await catalogue.write(pointOf(id));
+    expect((await resolvePoint(catalogue, null)).id).toBe(third);
+    await put(keyOf(third), 'tampered');
+    expect((await resolvePoint(catalogue, null)).id).toBe(second);
+    const bad = { at: '2026-11-23T05:00:00Z', by: 'acme/drill/1', findings: ['rows'] };
+    await catalogue.setState(second, { bad });
+    expect((await resolvePoint(catalogue, null)).id).toBe(first);
+    expect((await resolvePoint(catalogue, second)).id).toBe(second);
+  });
+});
+
+describe('what becomes known later', () => {
+  const pinned = { by: 'alice', at: '2026-11-23T04:00:00Z', reason: null };
+  const proved = { at: '2026-11-23T05:00:00Z', drill: 'd', rtoMs: 1 };
+
+  it('is kept beside the document, each member by itself', async () => {
+    await catalogue.write(pointOf(first));
+    expect(await catalogue.state(first)).toEqual({ pinned: null, bad: null, proved: null });
+    await catalogue.setState(first, { pinned });
+    await catalogue.setState(first, { proved });
+    expect(await catalogue.state(first)).toEqual({ pinned, bad: null, proved });
+    await catalogue.setState(first, { pinned: null });
+    expect(await catalogue.state(first)).toEqual({ pinned: null, bad: null, proved });
+  });
+
+  it('loses nothing when two write at once', async () => {
+    await catalogue.write(pointOf(first));
+    const bad = { at: '2026-11-23T05:00:00Z', by: 'x', findings: [] };
+    await Promise.all([
+      catalogue.setState(first, { pinned }),
+      catalogue.setState(first, { proved }),
+      catalogue.setState(first, { bad }),
+    ]);
+    expect(await catalogue.state(first)).toEqual({ pinned, bad, proved });
+  });
+
+  it('is refused when somebody changed it, or took it from another point', async () => {
+    await catalogue.write(pointOf(first));
+    await catalogue.write(pointOf(second));
+    const bad = { at: '2026-11-23T05:00:00Z', by: 'x', findings: [] };
+    await catalogue.setState(first, { bad });
+    await catalogue.setState(second, { pinned });
+    await put(keyOf(first, 'state.json'), await textOf(keyOf(second, 'state.json')));
+    await expect(catalogue.state(first)).rejects.toMatchObject({ type: 'CatalogueTampered' });
+    await expect(resolvePoint(catalogue, first)).resolves.toMatchObject({ id: first });
+    await expect(catalogue.setState(first, { pinned })).rejects.toMatchObject({
+      type: 'CatalogueTampered',
+    });
+  });
+});
+
+describe('reports of drills', () => {
+  const report = (drill: string, startedAt: string): DrillReport => ({
+    schema: 1,
+    site: 'acme',
+    drill,
+    point: first,
+    pass: true,
+    startedAt,
+    endedAt: startedAt,
+    rtoMs: 1,
+    rpoMs: 2,
+    targets: { rtoMs: 3, rpoMs: 4 },
+    stages: [],
+    criteria: [],
+    trend: [],
+  });
+
+  it('are listed oldest first, without those that nobody signed', async () => {
+    await catalogue.write(pointOf(first));
+    for (const [name, time, point] of [
+      ['b', '2026-11-22T00:00:00Z', first],
+      ['a', '2026-11-21T00:00:00Z', first],
+      ['c', '2026-11-23T00:00:00Z', null],
+    ] as const) {
+      await catalogue.putReport(
+        point,
+        `${name}.json`,
+        catalogue.sealReport(report(name, time)),
+        'application/json',
+      );
+    }
+    await catalogue.putReport(first, 'b.html', '<p>', 'text/html');
+    await put(
+      keyOf(first, 'drills/forged.json'),
+      JSON.stringify({ schema: 1, report: report('f', '2026-11-24T00:00:00Z') }),
+    );
+    expect((await catalogue.reports(10)).map(({ drill }) => drill)).toEqual(['a', 'b', 'c']);
+    expect(await catalogue.list()).toEqual([first]);
+  });
+});
+
+describe('removal', () => {
+  it('leaves nothing of a point, older versions included, and all of the others', async () => {
+    await storage.client.send(
+      new PutBucketVersioningCommand({ Bucket, VersioningConfiguration: { Status: 'Enabled' } }),
+    );
+    await catalogue.write(pointOf(first));
+    await catalogue.write(pointOf(second));
+    for (const by of ['alice', 'bob']) {
+      await catalogue.setState(first, { pinned: { by, at: 'now', reason: null } });
+    }
+    await catalogue.putReport(first, 'x.md', '#', 'text/markdown');
+    await catalogue.remove(first);
+    await catalogue.remove(first);
+    expect(await catalogue.list()).toEqual([second]);
+    await expect(catalogue.read(first)).rejects.toMatchObject({ type: 'NotFound' });
+    const { Versions = [] } = await storage.client.send(new ListObjectVersionsCommand({ Bucket }));
+    expect(Versions.map(({ Key }) => Key)).toEqual([keyOf(second)]);
+  });
+
+  it('keeps a version under object lock, out of sight', async () => {
+    const locked = 'locked-bucket';
+    await storage.client.send(
+      new CreateBucketCommand({ Bucket: locked, ObjectLockEnabledForBucket: true }),
+    );
+    const there = structuredClone(site);
+    there.storage.objects.bucket = locked;
+    const guarded = await openCatalogue(lab.deps, there);
+    await guarded.write(pointOf(first));
+    await guarded.remove(first);
+    await expect(guarded.read(first)).rejects.toMatchObject({ type: 'NotFound' });
+    const { Versions = [] } = await storage.client.send(
+      new ListObjectVersionsCommand({ Bucket: locked }),
+    );
+    expect(Versions.map(({ Key }) => Key)).toEqual([keyOf(first)]);
+    await expect(
+      storage.client.send(
+        new DeleteObjectCommand({
+          Bucket: locked,
+          Key: keyOf(first),
+          VersionId: Versions[0]?.VersionId,
+        }),
+      ),
+    ).rejects.toThrow();
+    guarded.close();
+  });
+});
+
+describe('the activities', () => {
+  const operationId = 'acme/recovery-points/verify';
+
+  it('list points newest first, and tell which cannot be trusted', async () => {
+    const activities = createCatalogueActivities(lab.deps);
+    expect(await activities.listRecoveryPoints({ site })).toEqual([]);
+    await catalogue.write(pointOf(first));
+    await catalogue.write(pointOf(third));
+    await put(keyOf(second), 'x');
+    const list = await activities.listRecoveryPoints({ site });
+    expect(list.map(({ id, error }) => [id, error === null])).toEqual([
+      [third, true],
+      [second, false],
+      [first, true],
+    ]);
+    expect(list[1]?.takenAt).toBe('2026-11-22T03:00:00Z');
+  });
+
+  it('pin a point once, show it, and take the pin away', async () => {
+    const activities = createCatalogueActivities(lab.deps);
+    await catalogue.write(pointOf(first));
+    const pinned = { by: 'alice', reason: 'before the sale' };
+    const once = await activities.pinRecoveryPoint({ site, point: first, pinned });
+    expect(await activities.pinRecoveryPoint({ site, point: first, pinned })).toEqual(once);
+    const shown = await activities.showRecoveryPoint({ site, point: first });
+    expect(shown).toMatchObject({ point: { id: first }, state: once, drills: [] });
+    expect(
+      (await activities.pinRecoveryPoint({ site, point: first, pinned: null })).pinned,
+    ).toBeNull();
+  });
+
+  it('read every byte of a point, and tell which part cannot be read', async () => {
+    const activities = createCatalogueActivities(lab.deps);
+    const made = await lab.script<{ files: string; database: string; digest: string }>(
+      `restic_run init > /dev/null
+       mkdir -p /presslift/point /presslift/volumes/content
+       echo content > /presslift/volumes/content/file
+       file_manifest /presslift/volumes/content content/ /presslift/point/files.tsv
+       id() { jq -r 'select(.message_type == "summary") | .snapshot_id' $work/out; }
+       restic_run backup --json /presslift/volumes /presslift/point > $work/out; files=$(id)
+       restic_run backup --json --stdin-from-command --stdin-filename database.sql -- echo dump > $work/out
+       say "$(jq -cn --arg files $files --arg database $(id) --arg digest "$(manifest_digest /presslift/point/files.tsv)" '{$files, $database, $digest}')"`,
+    );
+    const parts = (
+      changes: { digest?: string; database?: string } = {},
+    ): Partial<RecoveryPoint> => ({
+      files: {
+        repository: 's3:',
+        snapshotId: made.files,
+        volumes: [],
+        localSnapshots: [],
+        files: 1,
+        bytes: 8,
+        manifestDigest: changes.digest ?? made.digest,
+        bytesAdded: 0,
+      },
+      database: {
+        repository: 's3:',
+        snapshotId: changes.database ?? made.database,
+        bytes: 5,
+        manifest: {
+          schema: 'wordpress',
+          charset: '',
+          collation: '',
+          tables: [],
+          triggers: {},
+          routines: {},
+          events: {},
+          views: {},
+        },
+        server: { version: '', host: '' },
+        gtid: null,
+        managedBackups: [],
+      },
+    });
+    const bucket = await openCatalogue(lab.deps, lab.site);
+    await bucket.write(pointOf(first, parts()));
+    await bucket.write(
+      pointOf(second, parts({ digest: `sha256:${'0'.repeat(64)}`, database: '0'.repeat(64) })),
+    );
+    await bucket.write(pointOf(third));
+    bucket.close();
+    const failing = async (id: string) =>
+      (await activities.verifyRecoveryPoint({ site: lab.site, id, operationId }))
+        .filter(({ pass }) => !pass)
+        .map((criterion) => criterion.id);
+    expect(await failing(first)).toEqual([]);
+    expect(await failing(second)).toEqual(['files-manifest', 'database-readable', 'database-size']);
+    expect(await failing(third)).toEqual([
+      'files-readable',
+      'files-manifest',
+      'database-readable',
+      'database-size',
+    ]);
+  });
+});
