@@ -18,7 +18,7 @@ import type { KubernetesClients } from '../kubernetes/clients.ts';
 import { askCopy } from './agent.ts';
 import { clusterOf, pointOf, timed, type DrillDeps } from './deps.ts';
 import { findingsOf } from './failures.ts';
-import { pointObjects } from './objects.ts';
+import { pointObjects, type PointObjects } from './objects.ts';
 import { created } from './place.ts';
 import { awaitCopy } from './start.ts';
 
@@ -49,8 +49,9 @@ async function booted(
   const k = clusterOf(deps, site);
   const point = await pointOf(deps, input);
   const start = await timed(deps, stages, 'start', async () => {
-    const made = await templateOf(deps, input, point);
-    await copyReferences(k, input, made);
+    const objects = await pointObjects(deps, input, point);
+    const made = templateOf(input, point, objects);
+    await copyReferences(k, input, made, objects.configMaps ?? []);
     const body = drillDeployment(site, place.namespace, made.template);
     await created('deployments', `${place.namespace}/${copyName}`, () =>
       k.apps.createNamespacedDeployment({ namespace: place.namespace, body }),
@@ -125,13 +126,11 @@ function hostMoved({ before, changed, after, left, address }: HostMove): Criteri
   ];
 }
 
-async function templateOf(
-  deps: DrillDeps,
-  input: DrillInput,
+function templateOf(
+  { site, place }: DrillInput,
   point: RecoveryPoint,
-): Promise<DrillTemplate> {
-  const { site, place } = input;
-  const { deployment } = await pointObjects(deps, input, point);
+  { deployment }: PointObjects,
+): DrillTemplate {
   const template = deployment?.spec?.template;
   if (template?.spec === undefined) {
     throw failure('NotFound', `Recovery point ${point.id} holds no Deployment`);
@@ -170,22 +169,23 @@ function imagesOf(
   return Object.fromEntries(found);
 }
 
-/** Copies of the ConfigMaps and Secrets that the template reads. Their values are the live ones; no backup holds them. */
+/**
+ * Copies of the ConfigMaps and Secrets that the template reads: ConfigMaps as the point has them, values of Secrets from the live
+ * namespace, because no backup holds them.
+ */
 async function copyReferences(
   k: KubernetesClients,
   { site, place }: DrillInput,
   { references }: DrillTemplate,
+  kept: V1ConfigMap[],
 ): Promise<void> {
   const { namespace } = place;
   const live = site.cluster.namespace;
   const metadata = (name: string) => ({ name, namespace, labels: drillLabels(site) });
   for (const name of references.configMaps) {
-    const found = await read<V1ConfigMap>(k, {
-      apiVersion: 'v1',
-      kind: 'ConfigMap',
-      namespace: live,
-      name,
-    });
+    const ref = { apiVersion: 'v1', kind: 'ConfigMap', namespace: live, name };
+    const found =
+      kept.find(({ metadata: its }) => its?.name === name) ?? (await read<V1ConfigMap>(k, ref));
     // One that is optional may be missing; one that is not keeps the pod from starting, and that is told.
     if (found === null) continue;
     const { data, binaryData } = found;

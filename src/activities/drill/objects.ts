@@ -1,6 +1,6 @@
 import { createDecipheriv, pbkdf2Sync, randomBytes } from 'node:crypto';
 import { gunzipSync } from 'node:zlib';
-import type { V1Secret } from '@kubernetes/client-node';
+import type { V1ConfigMap, V1Secret } from '@kubernetes/client-node';
 import { drillLabels } from '../../domain/recovery/drill-place.ts';
 import type { RecoveryPoint } from '../../domain/recovery/point.ts';
 import type { DrillInput } from '../contracts.ts';
@@ -13,7 +13,10 @@ import { clusterOf, scripts, type DrillDeps } from './deps.ts';
 import { created } from './place.ts';
 
 /** The part of a point's objects that a copy of the site is made from. */
-export type PointObjects = Pick<RecoveryContent, 'deployment' | 'service'>;
+export interface PointObjects extends Pick<RecoveryContent, 'deployment' | 'service'> {
+  /** Those that the template reads, as they were then. */
+  configMaps?: V1ConfigMap[];
+}
 
 const secretName = 'presslift-drill-objects';
 const secretKey = 'objects.json';
