@@ -1,4 +1,5 @@
 import type { V1Job } from '@kubernetes/client-node';
+import { cancellationRequested, withoutCancellation } from '../activity-context.ts';
 import { apply, read, remove } from './apply.ts';
 import type { KubernetesClients } from './clients.ts';
 import { calling, failure, isNotFound } from './errors.ts';
@@ -24,6 +25,8 @@ export interface RunJobOptions {
  * The Job's name must follow from what it does, so that a retry after a crash adopts the Job that runs already instead of
  * starting a second one. A Job of that name that failed in an earlier attempt is removed and started anew.
  *
+ * A cancelled activity leaves no Job.
+ *
  * @throws JobFailed with the last lines of its log; Unavailable when it has no end within `timeoutMs`.
  */
 export async function runJob(
@@ -36,7 +39,15 @@ export async function runJob(
   const ending = earlier !== null && (hasFailed(earlier) || isBeingDeleted(earlier));
   if (ending) await removeJob(clients, namespace, name);
   if (earlier === null || ending) await apply(clients, job);
-  const { failed, outcome } = await awaitJob(clients, namespace, name, options);
+  const { failed, outcome } = await awaitJob(clients, namespace, name, options).catch(
+    async (error: unknown) => {
+      // A worker that stops leaves the Job to the next attempt; who cancels wants none.
+      if (cancellationRequested()) {
+        await withoutCancellation(() => removeJob(clients, namespace, name));
+      }
+      throw error;
+    },
+  );
   if (failed !== null) {
     const tail = outcome.log.trim().split('\n').slice(-8).join('\n');
     if (!options.keepFailed) await removeJob(clients, namespace, name);
@@ -64,15 +75,12 @@ export async function awaitJob(
   options: AwaitJobOptions,
 ): Promise<{ failed: string | null; outcome: JobOutcome }> {
   let polledAt = Date.now();
-  // What an answer says at the wrong moment is tried again by waitUntil; a deletion is final.
-  let deleted = false;
   const ended = await waitUntil<V1Job | null>({
     what: `Job ${namespace}/${name} has ended`,
     timeoutMs: options.timeoutMs,
     intervalMs: 500,
     check: async () => {
       const now = await readJob(clients, namespace, name);
-      deleted = now === null;
       if (now === null) return { done: null };
       if (condition(now, 'Complete') || hasFailed(now)) return { done: now };
       const { pod, state } = await describePod(clients, namespace, name);
@@ -83,7 +91,7 @@ export async function awaitJob(
       return { missing: pod === null ? state : `pod ${pod} is ${state}` };
     },
   });
-  if (ended === null || deleted) {
+  if (ended === null) {
     throw failure('Unavailable', `Job ${namespace}/${name} was deleted by somebody`);
   }
   const failed = hasFailed(ended) ? (failedReason(ended) ?? 'Failed') : null;

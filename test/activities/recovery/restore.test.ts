@@ -355,6 +355,9 @@ describe('a database', () => {
       `CREATE DEFINER = author@'%' TRIGGER stamp BEFORE INSERT ON wp_posts FOR EACH ROW\r\n  SET NEW.content = 'a;b'`,
       `CREATE DEFINER = author@'%' PROCEDURE tidy(IN n INT)\nBEGIN\n  DELETE FROM no_key WHERE a < n; -- one; two\n  SELECT 'x';\nEND`,
       "CREATE EVENT nightly ON SCHEDULE EVERY 1 DAY STARTS '2030-01-01 00:00:00' ON COMPLETION PRESERVE ENABLE DO DELETE FROM no_key",
+      `CREATE TABLE made (id INT PRIMARY KEY, a VARCHAR(50), both_ VARCHAR(120) GENERATED ALWAYS AS (CONCAT(a, b)) STORED,
+        b VARCHAR(60) COMMENT 'not GENERATED ALWAYS AS (this)', c BLOB, twice INT GENERATED ALWAYS AS (id * 2) VIRTUAL, KEY (twice))`,
+      "INSERT INTO made (id, a, b, c) VALUES (1, 'x, (y)', 'it''s \\\\', x'2c29'), (2, NULL, '', NULL), (3, '),(', ';', '')",
       'CREATE VIEW titles AS SELECT id, title FROM wp_posts',
     ]) {
       await connection.query(sql);
@@ -408,6 +411,7 @@ describe('a database', () => {
     expect(differences).toSatisfy(sameDatabases);
     expect(manifest.tables.map(({ name, rows }) => [name, rows])).toEqual([
       ['latin', 1],
+      ['made', 3],
       ['no_key', 3],
       ['wp_posts', 2],
     ]);

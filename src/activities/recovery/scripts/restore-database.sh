@@ -22,8 +22,8 @@ read_dump() {
 }
 edit_dump() {
   local status=0
-  sed -u -E "${edits[@]}" || status=$?
-  echo "$status" > "$work/sed.status"
+  with_generated_columns | sed -E "${edits[@]}" || status=$?
+  echo "$status" > "$work/edit.status"
 }
 write_database() {
   local status=0
@@ -58,5 +58,5 @@ kill "$reporter" 2> /dev/null || true
 status_of() { cat "$work/$1.status" 2> /dev/null || echo 143; }
 if [ "$(status_of mariadb)" != 0 ]; then mysql_failed "$work/mariadb.err"; fi
 if [ "$(status_of restic)" != 0 ]; then restic_failed "$(status_of restic)"; fi
-if [ "$(status_of sed)" != 0 ]; then fail JobFailed "The dump could not be read"; fi
+if [ "$(status_of edit)" != 0 ]; then fail JobFailed "The dump could not be read"; fi
 say '{"restored":true}'
