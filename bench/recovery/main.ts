@@ -131,6 +131,13 @@ const report: BenchmarkReport = {
   },
 };
 
+let cleaning: Promise<void> | undefined;
+
+/** Once, whether the end, an error or a signal asks for it first. */
+function cleanUp(): Promise<void> {
+  return (cleaning ??= removePlace(cluster, [whole, tenth], log));
+}
+
 async function compareSides(): Promise<void> {
   try {
     await makePlace(cluster, log);
@@ -145,13 +152,13 @@ async function compareSides(): Promise<void> {
     }
   } finally {
     if (values.keep) log(`${place.namespace} is kept`);
-    else await removePlace(cluster, [whole, tenth], log);
+    else await cleanUp();
   }
 }
 
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.once(signal, () => {
-    void removePlace(cluster, [whole, tenth], log).finally(() => process.exit(130));
+    void cleanUp().finally(() => process.exit(130));
   });
 }
 
