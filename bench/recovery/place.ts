@@ -14,8 +14,11 @@ import { place, type DataSet } from './settings.ts';
 export const region = 'nyc3';
 const databaseUser = 'doadmin';
 
-/** Namespace, Secrets, the claim for restored files, and the bucket. */
+/** Namespace, Secrets, the claim for restored files, and the bucket; first, what an earlier run has left goes. */
 export async function makePlace(cluster: SandboxKube, log: (line: string) => void): Promise<void> {
+  await cluster.kubectl([
+    ...['delete', 'namespace', place.namespace, '--ignore-not-found', '--timeout=120s'],
+  ]);
   log(`making namespace and bucket ${place.namespace}`);
   await cluster.apply([
     { apiVersion: 'v1', kind: 'Namespace', metadata: { name: place.namespace } },
@@ -23,6 +26,7 @@ export async function makePlace(cluster: SandboxKube, log: (line: string) => voi
     claim(place.restoredClaim),
   ]);
   await rclone(cluster, ['mkdir', `:s3:${place.bucket}`]);
+  await rclone(cluster, ['delete', `:s3:${place.bucket}`]);
 }
 
 /** Files and rows of one size. */
