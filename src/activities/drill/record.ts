@@ -1,5 +1,5 @@
 import type { CriterionResult } from '../../domain/criterion.ts';
-import { criterionOfFailure } from '../../domain/recovery/drill-criteria.ts';
+import { criterionOfFailure, drillCriterion } from '../../domain/recovery/drill-criteria.ts';
 import { drillHtml } from '../../domain/recovery/drill-html.ts';
 import { drillMarkdown } from '../../domain/recovery/drill-markdown.ts';
 import { badFindings, buildDrillReport, trendLength } from '../../domain/recovery/drill-report.ts';
@@ -47,10 +47,15 @@ function unreachable(error: unknown): CriterionResult {
   const type = failureTypeOf(error);
   if (type === null || failures[type].retryable) throw error;
   const message = (error as Error).message;
+  const refused = ['Unauthorized', 'Forbidden', 'NotFound', 'RepositoryRefused', 'SecretMissing'];
+  if (!refused.includes(type)) return criterionOfFailure(type, message);
   // A bucket that is gone is not a backup that was never finished.
-  const keys = ['Unauthorized', 'Forbidden', 'NotFound', 'RepositoryRefused', 'SecretMissing'];
-  if (keys.includes(type)) return criterionOfFailure('RepositoryRefused', message);
-  return criterionOfFailure(type, message);
+  return drillCriterion('repository-keys', {
+    pass: false,
+    measured: type,
+    target: 'opened',
+    evidence: { failure: message },
+  });
 }
 
 /** Why the point was never opened, as the criterion that names it: the catalogue is asked once more. */

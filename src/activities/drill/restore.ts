@@ -192,9 +192,9 @@ async function charsetDifferences(
       : [`schema: ${differences.charset.found} instead of ${differences.charset.expected}`];
   if (differences.structure.length === 0) return own;
   const [rows] = await admin.query<RowDataPacket[]>(
-    `SELECT t.TABLE_NAME AS name, c.CHARACTER_SET_NAME AS charset FROM information_schema.TABLES t
-     JOIN information_schema.COLLATION_CHARACTER_SET_APPLICABILITY c ON c.COLLATION_NAME = t.TABLE_COLLATION
-     WHERE t.TABLE_SCHEMA = ? AND t.TABLE_NAME IN (?)`,
+    // A collation's name begins with its character set; MariaDB's list of collations has some without.
+    `SELECT t.TABLE_NAME AS name, SUBSTRING_INDEX(t.TABLE_COLLATION, '_', 1) AS charset
+     FROM information_schema.TABLES t WHERE t.TABLE_SCHEMA = ? AND t.TABLE_NAME IN (?)`,
     [schema, differences.structure],
   );
   const others = rows.filter((row) => row['charset'] !== expected.charset);

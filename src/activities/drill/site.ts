@@ -1,4 +1,5 @@
-import { randomBytes } from 'node:crypto';
+import { createHash } from 'node:crypto';
+import type { V1Secret } from '@kubernetes/client-node';
 import type { CriterionResult } from '../../domain/criterion.ts';
 import { drillCriterion, noneMeasured } from '../../domain/recovery/drill-criteria.ts';
 import {
@@ -16,9 +17,12 @@ import {
   wordpressCriteriaIds,
   type FoundSentinel,
 } from '../../domain/recovery/drill-wordpress.ts';
+import { sealSecret } from '../../domain/recovery/drill-template.ts';
 import type { DrillStage, RecoveryPoint, WordPressPart } from '../../domain/recovery/point.ts';
 import type { DrillActivities, DrillInput } from '../contracts.ts';
 import { failure } from '../failure.ts';
+import { read } from '../kubernetes/apply.ts';
+import type { KubernetesClients } from '../kubernetes/clients.ts';
 import { runToolboxJob } from '../recovery/toolbox.ts';
 import { askCopy, copyPod } from './agent.ts';
 import { clusterOf, pointOf, scripts, timed, type DrillDeps } from './deps.ts';
@@ -55,9 +59,10 @@ export function createCheckDrillSite(deps: DrillDeps): Pick<DrillActivities, 'ch
         return done(false);
       }
       const k = clusterOf(deps, site);
-      const password = randomBytes(24).toString('base64url');
       let looked: CopyLook;
+      let password: string;
       try {
+        password = await loginPassword(k, input);
         looked = await timed(deps, stages, 'wordpress', async () => {
           const sentinel = input.sentinel ?? point.sentinel;
           const found = (await askCopy(
@@ -117,6 +122,21 @@ function sealCriterion({ seal }: CopyLook, answers: PageAnswer[], name: string):
     measured: { ...seal, pages: `${pages.sealed} of ${pages.asked}` },
     target: { ...target, pages: 'all' },
   });
+}
+
+/** The same for every attempt: a Job of an earlier one may still be logging in. */
+async function loginPassword(k: KubernetesClients, { place }: DrillInput): Promise<string> {
+  const { namespace } = place;
+  const seal = await read<V1Secret>(k, {
+    apiVersion: 'v1',
+    kind: 'Secret',
+    namespace,
+    name: sealSecret,
+  });
+  const drawn = seal?.data?.['password'];
+  if (drawn === undefined)
+    throw failure('PreconditionFailed', `${namespace} has no Secret ${sealSecret}`);
+  return createHash('sha256').update(`login ${drawn}`).digest('base64url');
 }
 
 async function askForPages(

@@ -328,12 +328,12 @@ function presslift_drill_user(array $user): void
         'user_email' => "{$user['login']}@drill.invalid",
         'role' => 'administrator',
     ];
-    // As it is stored for an update, in the clear for a new one: both end in the same hash.
     $id = $known ? $known->ID : wp_insert_user($data + ['user_pass' => $user['password']]);
     if (is_wp_error($id)) {
         presslift_fail('The copy takes no new administrator: ' . $id->get_error_message());
     }
-    if ($known) {
+    // A new hash of the same password would end the session that a Job of an earlier attempt has.
+    if ($known && !wp_check_password($user['password'], $known->user_pass, $id)) {
         wp_set_password($user['password'], $id);
     }
     if (is_multisite()) {
