@@ -52,6 +52,22 @@ export const retryProfiles = {
     cancellationType: 'TRY_CANCEL',
   },
   /**
+   * What can be done without, before a site is changed: what a broken WordPress says of itself. Three attempts in a few
+   * seconds: a person who waits for a rollback of a site that is down shall not wait for its answers besides.
+   */
+  brief: {
+    startToCloseTimeout: MINUTE,
+    heartbeatTimeout: 15 * SECOND,
+    retry: {
+      initialInterval: SECOND,
+      backoffCoefficient: 2,
+      maximumInterval: 30 * SECOND,
+      maximumAttempts: 3,
+      nonRetryableErrorTypes,
+    },
+    cancellationType: 'WAIT_CANCELLATION_COMPLETED',
+  },
+  /**
    * Short idempotent writes. Repeating one is safe, so a lost answer is simply asked for again; the time for one
    * attempt is short because a write that hangs longer has met a broken peer.
    */

@@ -1,4 +1,5 @@
 /** A site behind the activities' interfaces: everything succeeds at once unless a test says otherwise. */
+import { setTimeout as delay } from 'node:timers/promises';
 import { CancelledFailure, Context, heartbeat } from '@temporalio/activity';
 import { ApplicationFailure } from '@temporalio/common';
 import type { AllActivities, Notification, VisitorReport } from '../../src/activities/contracts.ts';
@@ -153,6 +154,21 @@ export class FakeSite {
       if (left <= 0) return this.#usual(name, input);
       left -= 1;
       throw ApplicationFailure.create({ type, message: `${name} said no.` });
+    });
+  }
+
+  /**
+   * The same for one that runs beside another, not before that one has begun: the time-skipping server cannot cancel
+   * what it is just starting.
+   */
+  failBeside(name: ActivityName, other: ActivityName, type: FailureType, times = Infinity): void {
+    this.fail(name, type, times);
+    const answer = this.behaviourOf(name);
+    this.when(name, async (input) => {
+      const begun = () => this.calls.filter((call) => call === other).length;
+      const rounds = this.calls.filter((call) => call === name).length;
+      while (begun() < rounds) await delay(10);
+      return answer(input);
     });
   }
 

@@ -177,13 +177,9 @@ describe('a backup', () => {
 describe('a part that cannot be copied', () => {
   it.each(required)('fails the backup and leaves nothing behind: %s', async (name) => {
     const site = harness().site(`fails-${name.toLowerCase()}`);
-    site.fail(name, 'Forbidden');
-    const refuse = site.behaviourOf(name);
-    site.when(name, async (input) => {
-      if (name === 'backUpFiles') await untilCalled(site, 'backUpDatabase');
-      if (name === 'backUpDatabase') await untilCalled(site, 'backUpFiles');
-      return refuse(input);
-    });
+    if (name === 'backUpFiles') site.failBeside(name, 'backUpDatabase', 'Forbidden');
+    else if (name === 'backUpDatabase') site.failBeside(name, 'backUpFiles', 'Forbidden');
+    else site.fail(name, 'Forbidden');
     const run = await started(site);
     const failure = await failureOf(run);
     expect(failure).toMatchObject({ type: 'Forbidden', message: `${name} said no.` });
@@ -211,12 +207,7 @@ describe('a part that cannot be copied', () => {
     site.when('backUpFiles', async (input) => {
       await wait(input).finally(() => ends.push('files'));
     });
-    site.fail('backUpDatabase', 'TlsRejected');
-    const refuse = site.behaviourOf('backUpDatabase');
-    site.when('backUpDatabase', async (input) => {
-      await untilCalled(site, 'backUpFiles');
-      return refuse(input);
-    });
+    site.failBeside('backUpDatabase', 'backUpFiles', 'TlsRejected');
     site.when('discardRecoveryPoint', async ({ id }) => {
       ends.push('discard');
       site.recovery.unfinished.delete(id);

@@ -125,6 +125,12 @@ describe('the watch over backups', () => {
       cronSchedule: '0 * * * *',
     });
     await harness().skipping(expect.poll(() => hour, { timeout: 30_000 }).toBeGreaterThan(hours));
+    // Its next run has not begun: the clock stands still again.
+    const begun = async () =>
+      ((await handle.fetchHistory()).events ?? []).some(
+        (event) => event.workflowTaskStartedEventAttributes,
+      );
+    await expect.poll(begun, { timeout: 15_000 }).toBe(false);
     await handle.terminate();
   }
 

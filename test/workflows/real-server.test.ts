@@ -70,24 +70,6 @@ it('the lock continues as new before its history grows long, and forgets nobody'
   }
 });
 
-it('a versioned worker pins operations to its version and lets the lock move on', async () => {
-  const version = { deploymentName: 'presslift', buildId: 'one' };
-  const harness = await harnessOf({
-    workerDeploymentOptions: {
-      version,
-      useWorkerVersioning: true,
-      defaultVersioningBehavior: 'PINNED',
-    },
-  });
-  try {
-    await harness.makeCurrent(version);
-    const [PINNED, AUTO_UPGRADE] = [1, 2];
-    expect(await walk(harness, 'versioned')).toEqual([PINNED, AUTO_UPGRADE]);
-  } finally {
-    await harness.stop();
-  }
-});
-
 it('a Schedule hands each watch over backups what the one before returned, so people are told once', async () => {
   const harness = await harnessOf({});
   try {
@@ -112,6 +94,24 @@ it('a Schedule hands each watch over backups what the one before returned, so pe
       await expect.poll(running, { timeout: 20_000 }).toBe(0);
     }
     expect(site.notifications.map(({ kind }) => kind)).toEqual(['backup-late']);
+  } finally {
+    await harness.stop();
+  }
+});
+
+it('a versioned worker pins operations to its version and lets the lock move on', async () => {
+  const version = { deploymentName: 'presslift', buildId: 'one' };
+  const harness = await harnessOf({
+    workerDeploymentOptions: {
+      version,
+      useWorkerVersioning: true,
+      defaultVersioningBehavior: 'PINNED',
+    },
+  });
+  try {
+    await harness.makeCurrent(version);
+    const [PINNED, AUTO_UPGRADE] = [1, 2];
+    expect(await walk(harness, 'versioned')).toEqual([PINNED, AUTO_UPGRADE]);
   } finally {
     await harness.stop();
   }

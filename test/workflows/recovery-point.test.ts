@@ -48,7 +48,7 @@ describe('where copies can leave the cluster', () => {
 
   it('one that fails for good is a question; retry takes the whole again under another id', async () => {
     const site = harness().site('asked');
-    site.fail('backUpFiles', 'NoSpace', 1);
+    site.failBeside('backUpFiles', 'backUpDatabase', 'NoSpace', 1);
     const run = await harness().start('hybridStorage', { site: 'asked' });
     await run.approve();
     const { operatorQuestion } = await run.untilState('needs-operator');
@@ -62,7 +62,7 @@ describe('where copies can leave the cluster', () => {
 
   it('passed over, the objects are kept all the same, for undo goes back to them', async () => {
     const site = harness().site('passed-over');
-    site.fail('backUpFiles', 'NoSpace');
+    site.failBeside('backUpFiles', 'backUpDatabase', 'NoSpace');
     const run = await harness().start('hybridStorage', { site: 'passed-over' });
     await run.approve();
     const { operatorQuestion } = await run.untilState('needs-operator');

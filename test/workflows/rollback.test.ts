@@ -104,6 +104,18 @@ describe('a rollback', () => {
     expect(report.recoveryPoint?.missing.join()).toContain('a fresh sentinel');
   });
 
+  it('does not wait long for the answers of a site that is down', async () => {
+    const site = harness().site('down');
+    site.fail('writeSentinel', 'Unavailable');
+    site.fail('describeWordPress', 'Unavailable');
+    const run = await started(site);
+    await run.approve();
+    expect(await run.result<OperationReport>()).toMatchObject({ outcome: 'done' });
+    for (const name of ['writeSentinel', 'describeWordPress']) {
+      expect(site.calls.filter((called) => called === name)).toHaveLength(3);
+    }
+  });
+
   it('asks for a decision when the layers are not as they should be', async () => {
     const site = harness().site('unmet');
     site.when('verifyRolledBackLayers', async () => [criterion('plugins-as-in-point', false)]);

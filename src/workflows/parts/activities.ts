@@ -28,14 +28,16 @@ const proxies = Object.fromEntries(
 /**
  * Runs one activity under its profile of src/domain/retry-profiles.ts, with a one-line summary for the Web UI.
  *
+ * @param profile where it is not the activity's usual one.
  * @throws ActivityFailure once the profile's attempts are used up or a type that no retry mends was thrown.
  */
 export async function runActivity<Name extends keyof AllActivities>(
   name: Name,
   input: Input<Name>,
   summary: string,
+  profile: RetryProfileName = activityProfiles[name],
 ): Promise<Output<Name>> {
-  const activity = proxies[activityProfiles[name]][name] as unknown as {
+  const activity = proxies[profile][name] as unknown as {
     executeWithOptions(options: { summary: string }, args: unknown[]): Promise<Output<Name>>;
   };
   return activity.executeWithOptions({ summary: summaryLine(summary) }, [input]);

@@ -107,6 +107,11 @@ class Copy {
     this.#input = { site, id, operationId: status.workflowId };
   }
 
+  /** The profile of what can be done without; undefined for its usual one. */
+  get #patience(): 'brief' | undefined {
+    return this.#request.reason === 'before-change' ? 'brief' : undefined;
+  }
+
   async take(): Promise<FullPoint> {
     const outcome = { recorded: false };
     try {
@@ -167,7 +172,7 @@ class Copy {
     const write = () =>
       this.#step(
         'sentinel',
-        (title) => runActivity('writeSentinel', this.#input, title),
+        (title) => runActivity('writeSentinel', this.#input, title, this.#patience),
         ({ file, writtenAt }) => ({ file, writtenAt }),
       );
     return this.#request.reason === 'drill' ? write() : this.#orMissing('a fresh sentinel', write);
@@ -191,27 +196,23 @@ class Copy {
 
   async #describeParts(objectsSecret: string): Promise<Omit<Description, 'objects'>> {
     const { site } = this.#input;
-    const [wordpress, app, cdn, objectStorage] = await together<
+    const app = { ...this.#input, objectsSecret };
+    const patience = this.#patience;
+    const describe = {
+      wordpress: () => runActivity('describeWordPress', this.#input, 'Ask WordPress', patience),
+      app: () => runActivity('describeApp', app, 'Describe the Deployment', patience),
+      cdn: () => runActivity('describeCdn', { site }, "Describe the CDN's rules", patience),
+      bucket: () => runActivity('describeObjectStorage', { site }, 'Describe the bucket', patience),
+    };
+    const [wordpress, described, cdn, objectStorage] = await together<
       [WordPressPart | null, AppPart | null, CdnPart | null, ObjectStoragePart | null]
     >([
-      () =>
-        this.#orMissing('what WordPress says of itself', () =>
-          runActivity('describeWordPress', this.#input, 'Describe WordPress and its plugins'),
-        ),
-      () =>
-        this.#orMissing('the description of the Deployment', () =>
-          runActivity('describeApp', { ...this.#input, objectsSecret }, 'Describe the Deployment'),
-        ),
-      () =>
-        this.#orMissing("the CDN's rules", () =>
-          runActivity('describeCdn', { site }, "Describe the CDN's rules"),
-        ),
-      () =>
-        this.#orMissing("the bucket's state", () =>
-          runActivity('describeObjectStorage', { site }, 'Describe the bucket'),
-        ),
+      () => this.#orMissing('what WordPress says of itself', describe.wordpress),
+      () => this.#orMissing('the description of the Deployment', describe.app),
+      () => this.#orMissing("the CDN's rules", describe.cdn),
+      () => this.#orMissing("the bucket's state", describe.bucket),
     ]);
-    return { wordpress, app, cdn, objectStorage };
+    return { wordpress, app: described, cdn, objectStorage };
   }
 
   async #copyOff(
