@@ -1,5 +1,8 @@
 import { CreateBucketCommand } from '@aws-sdk/client-s3';
-import { openObjectStorage } from '../../src/activities/object-storage/client.ts';
+import {
+  openObjectStorage,
+  type ObjectStorage,
+} from '../../src/activities/object-storage/client.ts';
 import { databaseAccess } from '../../src/activities/recovery/database.ts';
 import type { RecoveryCoreDeps } from '../../src/activities/recovery/deps.ts';
 import { repositoryOf } from '../../src/activities/recovery/repository.ts';
@@ -12,6 +15,7 @@ import {
 } from '../../src/activities/recovery/toolbox.ts';
 import { createSecretResolver, Secret } from '../../src/activities/secrets/index.ts';
 import { createWordPressAgent } from '../../src/activities/wordpress/agent.ts';
+import type { RecoveryPoint } from '../../src/domain/recovery/point.ts';
 import type { Site } from '../../src/domain/site/schema.ts';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -98,11 +102,7 @@ export async function startRecoveryLab(options: { database?: boolean } = {}): Pr
     agent: createWordPressAgent(plane.admin),
     now: () => new Date(),
   };
-  const keys = {
-    accessKeyId: storage.root.accessKeyId,
-    secretAccessKey: new Secret(storage.root.secretAccessKey),
-  };
-  const opened = openObjectStorage({ objects: site.storage.objects, keys, ca: storage.ca });
+  const opened = openStorage(site, storage);
   await opened.client.send(new CreateBucketCommand({ Bucket: site.storage.objects.bucket }));
   opened.close();
   const scripts = await mkdtemp(join(tmpdir(), 'presslift-scripts-'));
@@ -145,3 +145,41 @@ export async function startRecoveryLab(options: { database?: boolean } = {}): Pr
 
 /** How the lab's administrator logs in to its database. */
 export const labAdmin = (lab: RecoveryLab) => databaseAccess(lab.deps, lab.site, 'admin');
+
+/** The lab's object storage with all rights; whoever opens it closes it. */
+export function openLabStorage(
+  lab: RecoveryLab,
+  bucket = lab.site.storage.objects.bucket,
+): ObjectStorage {
+  const site = structuredClone(lab.site);
+  site.storage.objects.bucket = bucket;
+  return openStorage(site, lab.storage);
+}
+
+function openStorage(site: Site, { root, ca }: TestObjectStorage): ObjectStorage {
+  const { accessKeyId, secretAccessKey } = root;
+  const keys = { accessKeyId, secretAccessKey: new Secret(secretAccessKey) };
+  return openObjectStorage({ objects: site.storage.objects, keys, ca });
+}
+
+/** A recovery point of the site acme that holds nothing but what is given. */
+export function pointOf(id: string, more: Partial<RecoveryPoint> = {}): RecoveryPoint {
+  return {
+    schema: 1,
+    id,
+    site: 'acme',
+    reason: 'manual',
+    operationId: 'acme/backup/1',
+    takenAt: '2026-11-23T03:00:00.000Z',
+    finishedAt: '2026-11-23T03:01:00.000Z',
+    sentinel: null,
+    wordpress: null,
+    files: null,
+    database: null,
+    app: null,
+    cdn: null,
+    objectStorage: null,
+    missing: ['everything'],
+    ...more,
+  };
+}

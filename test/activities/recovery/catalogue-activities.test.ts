@@ -1,0 +1,146 @@
+// Proves, on a real bucket and with real restic, what `presslift recovery-points` gets: lists that tell what cannot be trusted,
+// pins, and a verification that reads every byte.
+import { CreateBucketCommand, PutObjectCommand } from '@aws-sdk/client-s3';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import type { ObjectStorage } from '../../../src/activities/object-storage/client.ts';
+import { openCatalogue, type Catalogue } from '../../../src/activities/recovery/catalogue.ts';
+import { createCatalogueActivities } from '../../../src/activities/recovery/catalogue-activities.ts';
+import type { RecoveryPoint } from '../../../src/domain/recovery/point.ts';
+import type { Site } from '../../../src/domain/site/schema.ts';
+import {
+  openLabStorage,
+  pointOf,
+  startRecoveryLab,
+  type RecoveryLab,
+} from '../../support/recovery-lab.ts';
+
+let lab: RecoveryLab;
+let storage: ObjectStorage;
+let catalogue: Catalogue;
+let buckets = 0;
+let Bucket = '';
+let site: Site;
+
+beforeAll(async () => {
+  lab = await startRecoveryLab({ database: false });
+});
+afterAll(() => lab?.stop());
+
+// A bucket of its own for each test.
+beforeEach(async () => {
+  Bucket = `catalogue-${(buckets += 1)}`;
+  site = structuredClone(lab.site);
+  site.storage.objects.bucket = Bucket;
+  storage = openLabStorage(lab, Bucket);
+  await storage.client.send(new CreateBucketCommand({ Bucket }));
+  catalogue = await openCatalogue(lab.deps, site);
+  return () => {
+    catalogue.close();
+    storage.close();
+  };
+});
+
+const first = '20261121T030000Z-acme-backup';
+const second = '20261122T030000Z-acme-hybridStorage';
+const third = '20261123T030000Z-acme-backup';
+const keyOf = (id: string, name = 'point.json') => `presslift/acme/recovery-points/${id}/${name}`;
+
+const put = (key: string, text: string) =>
+  storage.client.send(new PutObjectCommand({ Bucket, Key: key, Body: text }));
+
+describe('the activities', () => {
+  const operationId = 'acme/recovery-points/verify';
+
+  it('list points newest first, and tell which cannot be trusted', async () => {
+    const activities = createCatalogueActivities(lab.deps);
+    expect(await activities.listRecoveryPoints({ site })).toEqual([]);
+    await catalogue.write(pointOf(first));
+    await catalogue.write(pointOf(third));
+    await put(keyOf(second), 'x');
+    const list = await activities.listRecoveryPoints({ site });
+    expect(list.map(({ id, error }) => [id, error === null])).toEqual([
+      [third, true],
+      [second, false],
+      [first, true],
+    ]);
+    expect(list[1]?.takenAt).toBe('2026-11-22T03:00:00Z');
+  });
+
+  it('pin a point once, show it, and take the pin away', async () => {
+    const activities = createCatalogueActivities(lab.deps);
+    await catalogue.write(pointOf(first));
+    const pinned = { by: 'alice', reason: 'before the sale' };
+    const once = await activities.pinRecoveryPoint({ site, point: first, pinned });
+    expect(await activities.pinRecoveryPoint({ site, point: first, pinned })).toEqual(once);
+    const shown = await activities.showRecoveryPoint({ site, point: first });
+    expect(shown).toMatchObject({ point: { id: first }, state: once, drills: [] });
+    expect(
+      (await activities.pinRecoveryPoint({ site, point: first, pinned: null })).pinned,
+    ).toBeNull();
+  });
+
+  it('read every byte of a point, and tell which part cannot be read', async () => {
+    const activities = createCatalogueActivities(lab.deps);
+    const made = await lab.script<{ files: string; database: string; digest: string }>(
+      `restic_run init > /dev/null
+       mkdir -p /presslift/point /presslift/volumes/content
+       echo content > /presslift/volumes/content/file
+       file_manifest /presslift/volumes/content content/ /presslift/point/files.tsv
+       id() { jq -r 'select(.message_type == "summary") | .snapshot_id' $work/out; }
+       restic_run backup --json /presslift/volumes /presslift/point > $work/out; files=$(id)
+       restic_run backup --json --stdin-from-command --stdin-filename database.sql -- echo dump > $work/out
+       say "$(jq -cn --arg files $files --arg database $(id) --arg digest "$(manifest_digest /presslift/point/files.tsv)" '{$files, $database, $digest}')"`,
+    );
+    const parts = (
+      changes: { digest?: string; database?: string } = {},
+    ): Partial<RecoveryPoint> => ({
+      files: {
+        repository: 's3:',
+        snapshotId: made.files,
+        volumes: [],
+        localSnapshots: [],
+        files: 1,
+        bytes: 8,
+        manifestDigest: changes.digest ?? made.digest,
+        bytesAdded: 0,
+      },
+      database: {
+        repository: 's3:',
+        snapshotId: changes.database ?? made.database,
+        bytes: 5,
+        manifest: {
+          schema: 'wordpress',
+          charset: '',
+          collation: '',
+          tables: [],
+          triggers: {},
+          routines: {},
+          events: {},
+          views: {},
+        },
+        server: { version: '', host: '' },
+        gtid: null,
+        managedBackups: [],
+      },
+    });
+    const bucket = await openCatalogue(lab.deps, lab.site);
+    await bucket.write(pointOf(first, parts()));
+    await bucket.write(
+      pointOf(second, parts({ digest: `sha256:${'0'.repeat(64)}`, database: '0'.repeat(64) })),
+    );
+    await bucket.write(pointOf(third));
+    bucket.close();
+    const failing = async (id: string) =>
+      (await activities.verifyRecoveryPoint({ site: lab.site, id, operationId }))
+        .filter(({ pass }) => !pass)
+        .map((criterion) => criterion.id);
+    expect(await failing(first)).toEqual([]);
+    expect(await failing(second)).toEqual(['files-manifest', 'database-readable', 'database-size']);
+    expect(await failing(third)).toEqual([
+      'files-readable',
+      'files-manifest',
+      'database-readable',
+      'database-size',
+    ]);
+  });
+});
