@@ -1,4 +1,3 @@
-import { ApplicationFailure } from '@temporalio/common';
 import type { FailureType } from '../../domain/failures.ts';
 import { connectionFailure, failure } from '../failure.ts';
 
@@ -47,6 +46,5 @@ export function apiFailure(error: unknown, what: string): Error {
   const text = `${what}: status ${status}${said ? `, ${said.slice(0, 200)}` : ''}`;
   const type = byStatus[status] ?? (status < 500 ? 'InvalidInput' : 'Unavailable');
   const wait = type === 'RateLimited' || status === 503 ? retryAfterMs(error, Date.now()) : null;
-  if (wait === null) return failure(type, text);
-  return ApplicationFailure.create({ type, message: text, nextRetryDelay: wait });
+  return failure(type, text, wait === null ? {} : { retryAfterMs: wait });
 }

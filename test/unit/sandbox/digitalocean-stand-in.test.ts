@@ -3,7 +3,7 @@
  * specification. Real here: the HTTP server, the specification's checks, the client, the state file. Fakes stand for the
  * database server and the object storage's accounts, which the end-to-end tests have real.
  */
-import { mkdtemp, readFile, rm, stat } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { FetchRequestAdapter } from '@microsoft/kiota-http-fetchlibrary';
@@ -24,10 +24,12 @@ import type { SpacesKeysState } from '../../../deploy/sandbox/stand-ins/digitalo
 import { spacesKeyHandlers } from '../../../deploy/sandbox/stand-ins/digitalocean/spaces-keys.ts';
 import { close, listen } from '../../../deploy/sandbox/stand-ins/http.ts';
 import { JsonFile } from '../../../deploy/sandbox/stand-ins/json-file.ts';
+import { createDigitalOcean } from '../../../src/activities/digitalocean/client.ts';
 import {
   createDigitalOceanClient,
   DigitalOceanApiKeyAuthenticationProvider,
 } from '../../../src/activities/digitalocean/dots.js';
+import { Secret } from '../../../src/activities/secrets/secret.ts';
 
 const token = 'dop_v1_test';
 const clusterId = '9cc10173-e9ea-4176-9dbc-a4cee4c4ff30';
@@ -257,6 +259,224 @@ describe('databases', () => {
       }
     },
   );
+});
+
+describe('changing databases', () => {
+  const wanted = {
+    ...{ name: 'acme-restored', engine: 'mysql', region: 'nyc3', size: 'db-s-1vcpu-1gb' },
+    ...{ num_nodes: 1, backup_restore: { database_name: 'acme-db' } },
+  };
+  const backup = (id: string, createdAt: string) => ({
+    ...{ id, clusterId, createdAt, sizeBytes: 5e7, firstLog: 'binlog.000001' },
+  });
+  const create = (changed: object = {}) => api('POST', '/v2/databases', { ...wanted, ...changed });
+  const at = (time: string) => ({
+    backup_restore: { database_name: 'acme-db', backup_created_at: time },
+  });
+
+  beforeEach(() => {
+    backups = [
+      backup('first', '2026-11-23T10:00:00.400Z'),
+      backup('second', '2026-11-23T11:00:00.400Z'),
+    ];
+  });
+
+  const keptClusters = async () =>
+    (JSON.parse(await readFile(join(folder, 'databases.json'), 'utf8')) as DatabasesState).clusters;
+
+  test.each([
+    ['the newest backup', {}, null, 'second'],
+    ['a time after the newest', at('2026-11-23T11:30:00Z'), '2026-11-23T11:30:00.000Z', 'second'],
+    ['a time between two', at('2026-11-23T10:59:59.9Z'), '2026-11-23T10:59:59.000Z', 'first'],
+    // That second is not over before the backup is.
+    ['the second of a backup', at('2026-11-23T11:00:00Z'), '2026-11-23T11:00:00.000Z', 'first'],
+  ])('a fork as of %s begins with the right backup', async (_, changed, time, id) => {
+    const { status, json } = await create({
+      ...changed,
+      rules: [{ type: 'ip_addr', value: '192.0.2.7' }],
+    });
+    expect(status).toBe(201);
+    expect(json['database']).toMatchObject({
+      ...{ name: 'acme-restored', status: 'creating' },
+      connection: { host: 'acme-restored.db.presslift.test', port: 13310 },
+      rules: [{ type: 'ip_addr', value: '192.0.2.7' }],
+    });
+    expect((await keptClusters())[1]?.fork).toMatchObject({ at: time, backupId: id });
+    // Nobody may come in before the rules are there.
+    expect(events).toEqual(['firewall', 'make acme-restored']);
+  });
+
+  test.each([
+    ['a time before all backups', at('2026-11-23T09:00:00Z'), 'no backup from before'],
+    ['a time to come', at('2026-11-23T13:00:00Z'), 'in the future'],
+    ['a name that is taken', { name: 'acme-db' }, 'not available'],
+    ['a name that is none', { name: 'Acme_DB' }, 'invalid cluster name'],
+    ['another engine', { engine: 'pg' }, 'MySQL alone'],
+    ['no backup', { backup_restore: undefined }, 'from a backup alone'],
+    ['an unknown source', { backup_restore: { database_name: 'other' } }, 'does not exist'],
+    ['no region', { region: undefined }, 'region'],
+    ['a rule of another type', { rules: [{ type: 'asn', value: '1' }] }, 'allowed values'],
+  ])('%s is refused and nothing is made', async (_, changed, message) => {
+    const { status, json } = await create(changed);
+    expect(status).toBeGreaterThanOrEqual(400);
+    expect(json['message']).toContain(message);
+    expect(events).toEqual([]);
+  });
+
+  test('a deleted cluster is gone, the sandbox’s own stays', async () => {
+    const { json } = await create();
+    const { id } = json['database'] as { id: string };
+    events.length = 0;
+    expect((await api('DELETE', `/v2/databases/${id}`)).status).toBe(204);
+    expect(events).toEqual(['remove acme-restored', 'retire acme-restored', 'firewall']);
+    expect((await api('GET', `/v2/databases/${id}`)).status).toBe(404);
+    expect((await api('DELETE', `/v2/databases/${clusterId}`)).json['id']).toBe('forbidden');
+  });
+
+  test('trusted sources are replaced as a whole', async () => {
+    const path = `/v2/databases/${clusterId}/firewall`;
+    const put = (...values: string[]) =>
+      api('PUT', path, { rules: values.map((value) => ({ type: 'tag', value })) });
+    expect((await put('a', 'b')).status).toBe(204);
+    expect((await put('c')).status).toBe(204);
+    const { rules } = (await api('GET', path)).json as { rules: object[] };
+    expect(rules).toMatchObject([{ type: 'tag', value: 'c', cluster_uuid: clusterId }]);
+    expect(events).toEqual(['firewall', 'firewall']);
+  });
+
+  test('a reset password is set on the server, shown, and kept with the sandbox’s', async () => {
+    const path = `/v2/databases/${clusterId}/users/wordpress/reset_auth`;
+    const { status, json } = await api('POST', path, {});
+    const { password } = json['user'] as { password: string };
+    expect(status).toBe(200);
+    expect(password).not.toBe('wordpress-secret');
+    expect(changed).toEqual([['db.presslift.test', 'wordpress', password]]);
+    expect(events).toEqual(['password of wordpress']);
+    expect(logged.join()).not.toContain(password);
+    const old = { mysql_settings: { auth_plugin: 'mysql_native_password' } };
+    expect((await api('POST', path, old)).status).toBe(422);
+  });
+
+  test('users and databases are made and deleted', async () => {
+    const users = `/v2/databases/${clusterId}/users`;
+    const { json } = await api('POST', users, { name: 'reader' });
+    expect(json['user']).toMatchObject({ name: 'reader', role: 'normal' });
+    expect((await api('POST', users, { name: 'reader' })).status).toBe(422);
+    expect((await api('DELETE', `${users}/reader`)).status).toBe(204);
+    expect((await api('DELETE', `${users}/doadmin`)).status).toBe(422);
+    const databases = `/v2/databases/${clusterId}/dbs`;
+    expect((await api('POST', databases, { name: 'shop' })).json).toEqual({ db: { name: 'shop' } });
+    expect((await api('GET', `${databases}/shop`)).status).toBe(200);
+    expect((await api('DELETE', `${databases}/shop`)).status).toBe(204);
+    expect((await api('GET', `${databases}/shop`)).status).toBe(404);
+  });
+});
+
+describe('NFS', () => {
+  const product = () => createDigitalOcean({ token: new Secret(token), endpoint });
+
+  async function share() {
+    const wanted = { name: 'wp-content', size_gib: 50, region: 'nyc3', vpc_ids: ['vpc'] };
+    const { json } = await api('POST', '/v2/nfs', wanted);
+    const { id } = json['share'] as { id: string };
+    const kept = JSON.parse(await readFile(join(folder, 'nfs.json'), 'utf8')) as NfsState;
+    return { id, region: 'nyc3', folder: kept.shares[0]!.folder };
+  }
+
+  test('a snapshot is a copy under its own name, and later changes do not touch it', async () => {
+    const { id, region, folder: files } = await share();
+    await mkdir(join(files, 'plugins'));
+    await writeFile(join(files, 'plugins/a.php'), 'then', { mode: 0o640 });
+    await writeFile(join(files, '.hidden'), 'too');
+    const client = product();
+    await client.createNfsSnapshot({ id, region }, 'daily');
+    await expect
+      .poll(async () => (await client.nfsSnapshots({ id, region }))[0]?.status)
+      .toBe('ACTIVE');
+    await writeFile(join(files, 'plugins/a.php'), 'now');
+    await client.createNfsSnapshot({ id, region }, 'weekly');
+    await expect
+      .poll(async () => (await client.nfsSnapshots({ id, region })).map(({ status }) => status))
+      .toEqual(['ACTIVE', 'ACTIVE']);
+    const read = (path: string) => readFile(join(files, '.snapshot', path), 'utf8');
+    expect(await read('daily/plugins/a.php')).toBe('then');
+    expect(await read('daily/.hidden')).toBe('too');
+    expect(await read('weekly/plugins/a.php')).toBe('now');
+    expect((await stat(join(files, '.snapshot/daily/plugins/a.php'))).mode & 0o777).toBe(0o640);
+    expect(await readdir(join(files, '.snapshot/weekly'))).not.toContain('.snapshot');
+
+    const [snapshot] = (await client.nfsSnapshots({ id, region })).filter(
+      ({ name }) => name === 'daily',
+    );
+    expect(await client.nfsSnapshot(snapshot!.id, region)).toEqual(snapshot);
+    await client.deleteNfsSnapshot(snapshot!.id, region);
+    await client.deleteNfsSnapshot(snapshot!.id, region);
+    expect(await readdir(join(files, '.snapshot'))).toEqual(['weekly']);
+  });
+
+  test('a name that is taken, another region and a share that is too small are refused', async () => {
+    const { id, region } = await share();
+    const client = product();
+    await client.createNfsSnapshot({ id, region }, 'daily');
+    await expect(client.createNfsSnapshot({ id, region }, 'daily')).rejects.toMatchObject({
+      type: 'Conflict',
+    });
+    expect(await client.nfsSnapshots({ id, region: 'ams3' })).toEqual([]);
+    await expect(client.nfsShare('other')).rejects.toMatchObject({ type: 'NotFound' });
+    expect(await client.nfsShare(id)).toMatchObject({ id, status: 'ACTIVE', sizeGib: 50 });
+    const small = { name: 'x', size_gib: 49, region, vpc_ids: [] };
+    expect((await api('POST', '/v2/nfs', small)).json['id']).toBe('bad_request');
+  });
+
+  test('a deleted share is gone with its snapshots', async () => {
+    const { id, region, folder: files } = await share();
+    await product().createNfsSnapshot({ id, region }, 'daily');
+    await expect
+      .poll(async () => (await product().nfsSnapshots({ id, region }))[0]?.status)
+      .toBe('ACTIVE');
+    expect((await api('DELETE', `/v2/nfs/${id}?region=nyc3`)).status).toBe(204);
+    expect((await api('GET', '/v2/nfs/snapshots?region=nyc3')).json).toEqual({ snapshots: [] });
+    await expect(stat(files)).rejects.toThrow();
+  });
+});
+
+describe('faults', () => {
+  const setFaults = (faults: object[], limits?: object) =>
+    fetch(`${endpoint}/control/faults`, {
+      method: 'PUT',
+      body: JSON.stringify({ faults, limits }),
+    });
+  const status = async () => (await api('GET', '/v2/databases')).status;
+
+  test('are answered as documented, as often as asked for, and by the operation alone', async () => {
+    await setFaults([{ operation: 'databases_list_clusters', status: 500, times: 2 }]);
+    expect((await api('GET', `/v2/databases/${clusterId}`)).status).toBe(200);
+    expect([await status(), await status(), await status()]).toEqual([500, 500, 200]);
+    await setFaults([{ status: 429, retryAfterSeconds: 7, times: 1 }]);
+    const { headers, json } = await api('GET', '/v2/databases');
+    expect([headers.get('retry-after'), json['id']]).toEqual(['7', 'too_many_requests']);
+  });
+
+  test('can lose the answer of what was done', async () => {
+    await setFaults([{ operation: 'databases_reset_auth', disconnect: true, after: true }]);
+    const lost = api('POST', `/v2/databases/${clusterId}/users/wordpress/reset_auth`, {});
+    await expect(lost).rejects.toThrow();
+    expect(changed).toHaveLength(1);
+  });
+
+  test('include other limits, and end when they are taken away', async () => {
+    await setFaults([], { perHour: 2, perMinute: 250 });
+    expect([await status(), await status(), await status()]).toEqual([200, 200, 429]);
+    await setFaults([], { perHour: 5_000, perMinute: 250 });
+    expect(await status()).toBe(200);
+    const told = (await (await fetch(`${endpoint}/control/faults`)).json()) as object;
+    expect(told).toEqual({ faults: [], limits: { perHour: 5_000, perMinute: 250 } });
+  });
+
+  test('are no part of the API', async () => {
+    expect((await fetch(`${endpoint}/control/other`)).status).toBe(404);
+    expect((await api('GET', '/v2/control/faults')).status).toBe(404);
+  });
 });
 
 describe('Spaces keys', () => {
