@@ -29,7 +29,7 @@ export default defineConfig({
           name: 'e2e',
           include: ['test/e2e/**/*.test.ts'],
           testTimeout: 1_200_000,
-          hookTimeout: 400_000,
+          hookTimeout: 600_000,
           fileParallelism: false,
           sequence: { concurrent: false },
         },

@@ -11,9 +11,9 @@ import { startWithTemporal, status, untilClosed } from './support/operations.ts'
 import {
   extensionHashes,
   namespaceFingerprint,
-  presslift,
   readyPods,
   startWorker,
+  temporal,
   type WorkerProcess,
 } from './support/platform.ts';
 import {
@@ -93,9 +93,11 @@ async function refusal(
   const id = `${input.site}/${type === 'restoreDrill' ? 'drill' : type}/e2e-bad-${runs}`;
   await startWithTemporal(type, id, input);
   expect(await untilClosed(id, 300_000)).toBe('FAILED');
-  const { stdout, stderr } = await presslift(['status', id]);
-  const { steps, criteria } = await status(id);
-  return [stdout, stderr, JSON.stringify(steps), JSON.stringify(criteria)].join('\n');
+  const described = await temporal(['workflow', 'describe', '--workflow-id', id]);
+  const shown = await temporal(['workflow', 'show', '--workflow-id', id]);
+  // An input that is refused before anything else leaves no status, only its failure.
+  const { steps, criteria } = await status(id).catch(() => ({ steps: [], criteria: [] }));
+  return [described, shown, JSON.stringify(steps), JSON.stringify(criteria)].join('\n');
 }
 
 test('an unknown recovery point', async () => {

@@ -76,9 +76,11 @@ const lockText = `CONCAT('LOCK TABLES ',
   GROUP_CONCAT(CONCAT('\`', REPLACE(TABLE_NAME, '\`', '\`\`'), '\` READ')))
   FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE() AND TABLE_TYPE <> 'VIEW'`;
 
-/** The statements that lock all tables, and those alone that know no transactions. */
-const lockStatements = `SELECT 'all', ${lockText} HAVING COUNT(*) > 0
-  UNION ALL SELECT 'rest', ${lockText} AND ENGINE NOT IN ('InnoDB', 'ROCKSDB', 'TokuDB') HAVING COUNT(*) > 0`.replaceAll(
+const transactional = "ENGINE IN ('InnoDB', 'ROCKSDB', 'TokuDB')";
+
+/** The statements that lock tables with transactions, for a moment, and those without, for the whole dump. */
+const lockStatements = `SELECT 'moment', ${lockText} AND ${transactional} HAVING COUNT(*) > 0
+  UNION ALL SELECT 'whole', ${lockText} AND NOT ${transactional} HAVING COUNT(*) > 0`.replaceAll(
   /\s+/g,
   ' ',
 );

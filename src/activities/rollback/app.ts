@@ -25,7 +25,6 @@ import { siteCluster } from '../recovery/deps.ts';
 import { contentOf, requireRecovery } from '../recovery/objects.ts';
 import type { V1Secret } from '@kubernetes/client-node';
 import type { RollbackDeps } from './deps.ts';
-import { maintenanceOfNewPods } from './maintenance.ts';
 import { awaitRollout, phpPods, restartMark } from './pods.ts';
 
 /** The Deployment's template of the point, rolled out; and back to the one of before. */
@@ -43,7 +42,7 @@ export function createApp(
         if (configMap !== null) await applyData(k, configMap);
         await roll(k, live, desired, mark);
       }
-      return settle(deps, k, input);
+      return settle(k, input);
     },
 
     async returnApp(input) {
@@ -66,19 +65,13 @@ export function createApp(
         // It did not become ready before either: waiting for it would never end.
         return { rolledOut: false, why: 'this template was stuck before the rollback, too' };
       }
-      return settle(deps, k, input);
+      return settle(k, input);
     },
   };
 }
 
-async function settle(
-  deps: RollbackDeps,
-  k: KubernetesClients,
-  { site, change }: ChangeInput,
-): Promise<ChangeResult> {
-  const onRound =
-    change.params['maintenance'] === true ? maintenanceOfNewPods(deps, k, site) : undefined;
-  const { pods } = await awaitRollout(k, site, onRound);
+async function settle(k: KubernetesClients, { site }: ChangeInput): Promise<ChangeResult> {
+  const { pods } = await awaitRollout(k, site);
   return { rolledOut: true, pods };
 }
 
@@ -122,7 +115,10 @@ function isRolled(live: V1Deployment, wanted: Wanted, mark: string | null): bool
   );
 }
 
-/** Puts template and replicas in the place of the live ones; with a mark every pod is a new one afterwards. */
+/**
+ * Puts template and replicas in the place of the live ones. With a mark every pod is a new one afterwards; without one, pods
+ * of this template that still run are taken up again.
+ */
 async function roll(
   k: KubernetesClients,
   live: V1Deployment,
@@ -130,13 +126,20 @@ async function roll(
   mark: string | null,
 ): Promise<void> {
   const next = plain(live);
-  const template = plain(wanted.template);
-  if (mark !== null) {
-    template.metadata = {
-      ...template.metadata,
-      annotations: { ...template.metadata?.annotations, [restartAnnotations[0]]: mark },
-    };
-  }
+  const template = plain(withoutRestarts(wanted.template));
+  // The same restart marks as now, or pods that run this template already would not be taken up again.
+  const marks = Object.entries(live.spec?.template.metadata?.annotations ?? {}).filter(([name]) =>
+    (restartAnnotations as readonly string[]).includes(name),
+  );
+  const annotations = {
+    ...template.metadata?.annotations,
+    ...Object.fromEntries(marks),
+    ...(mark !== null && { [restartAnnotations[0]]: mark }),
+  };
+  template.metadata = {
+    ...template.metadata,
+    ...(Object.keys(annotations).length > 0 && { annotations }),
+  };
   next.spec = {
     ...(next.spec as V1DeploymentSpec),
     template,

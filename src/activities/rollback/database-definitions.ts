@@ -22,6 +22,8 @@ export interface Definition {
 
 /** Triggers, routines, events and views of a schema. @throws Forbidden when the account may not read one of them. */
 export async function definitionsOf(connection: Connection, schema: string): Promise<Definition[]> {
+  // Names come in backticks then, which are read the same in every mode.
+  await connection.query("SET SESSION sql_mode = ''");
   return [
     ...(await triggersOf(connection, schema)),
     ...(await shownOf(connection, schema, 'procedure')),

@@ -26,8 +26,11 @@ export interface Switched {
   kept: number;
   /** How long queries of visitors may have waited; null when an earlier attempt had exchanged the tables. */
   milliseconds: number | null;
-  /** Nobody could write between the exchange of the tables and that of their triggers. */
-  triggersUnderLock: boolean;
+  /**
+   * Nobody could write between the exchange of the tables and that of their triggers, or there are none; null when an earlier
+   * attempt had exchanged them.
+   */
+  triggersUnderLock: boolean | null;
   /** The server refuses writes to the kept schema, the administrator's too. */
   readOnly: boolean;
   /** Things that now act for the administrator, because its account may not act for their definers. */
@@ -77,7 +80,7 @@ export async function switchToPoint(
     tables: journal.tables.point.length,
     kept: journal.tables.before.length,
     milliseconds: moved?.milliseconds ?? null,
-    triggersUnderLock: moved?.locked ?? triggers.length === 0,
+    triggersUnderLock: moved?.locked ?? null,
     readOnly,
     withoutTheirDefiner: made.withoutTheirDefiner,
     brokenViews: made.broken,

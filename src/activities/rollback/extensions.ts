@@ -5,7 +5,6 @@ import { openCatalogue } from '../recovery/catalogue.ts';
 import { siteCluster } from '../recovery/deps.ts';
 import { restoreFiles, sameFiles } from '../recovery/restore.ts';
 import type { RollbackDeps } from './deps.ts';
-import { maintenanceOfNewPods } from './maintenance.ts';
 import { readFilesAnew, restartMark } from './pods.ts';
 import {
   deleteTrees,
@@ -41,7 +40,7 @@ export function createExtensions(deps: RollbackDeps): ExtensionChanges {
   /** PHP of every pod reads the exchanged files: by new pods where running ones keep the folders that they mounted. */
   async function anew(input: ChangeInput, trees: PointTree[], step: string): Promise<ChangeResult> {
     const { site, operationId, change } = input;
-    const { restart, stuck, maintenance } = change.params;
+    const { restart, stuck } = change.params;
     if (restart !== true && step === 'files') return { php: 'by the roll-out that follows' };
     const k = siteCluster(deps, site);
     if (stuck === true && trees.some(({ mounted }) => mounted)) {
@@ -50,7 +49,6 @@ export function createExtensions(deps: RollbackDeps): ExtensionChanges {
     const done = await readFilesAnew(k, site, {
       mark: restartMark(operationId, step),
       replace: trees.some(({ mounted }) => mounted),
-      ...(maintenance === true && { onRound: maintenanceOfNewPods(deps, k, site) }),
     });
     return { php: done.how, pods: done.pods, ...(done.why !== undefined && { why: done.why }) };
   }
@@ -78,7 +76,10 @@ export function createExtensions(deps: RollbackDeps): ExtensionChanges {
           `Plugins and themes of ${point.id} were not restored as they were: ${counts.missing} missing, ${counts.changed} changed, ${counts.extra} too much, ${counts.permissions} with other owner or mode${manifestIntact ? '' : ', and the list of files is not that of the catalogue'}; ${[...first, ...errors].join(', ')}`,
         );
       }
-      await exchangeTrees(deps, site, { operationId, folder, trees, mode: 'note' });
+      if (trees.some(({ mounted }) => !mounted)) {
+        // Below a document root the copy could be asked for by visitors: closed at once, not only when it is switched.
+        await exchangeTrees(deps, site, { operationId, folder, trees, mode: 'note' });
+      }
       return { files: comparison.files, bytes: comparison.bytes, compared: comparison.expected };
     },
 

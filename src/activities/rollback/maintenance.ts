@@ -1,6 +1,5 @@
 import type { Site } from '../../domain/site/schema.ts';
 import type { ChangeResult, RollbackActivities } from '../contracts.ts';
-import { failureTypeOf } from '../failure.ts';
 import type { KubernetesClients } from '../kubernetes/clients.ts';
 import { siteCluster } from '../recovery/deps.ts';
 import type { RollbackDeps } from './deps.ts';
@@ -22,41 +21,21 @@ export function createMaintenance(
   };
 }
 
-/** In every pod, because the file stands in the document root of each; on a shared volume the same one is written again. */
-export async function setMaintenance(
+/**
+ * In every pod, because the file stands in the document root of each; on a shared volume the same one is written again. A
+ * pod that starts later comes without it: probes that ask WordPress would never find it ready, and the rollout would stand.
+ */
+async function setMaintenance(
   deps: RollbackDeps,
   k: KubernetesClients,
   site: Site,
   on: boolean,
-  only: (pod: string) => boolean = () => true,
 ): Promise<string[]> {
   const until = Math.round((deps.now().getTime() + longestMs) / 1000);
-  const pods = (await phpPods(k, site)).map(({ name }) => name).filter(only);
+  const pods = (await phpPods(k, site)).map(({ name }) => name);
   for (const pod of pods) {
     // The document root of an image is root's, and WordPress could not write there itself.
     await deps.agent.run(site, pod, 'maintenance', { on, until }, { keepUser: true });
   }
   return pods;
-}
-
-/**
- * For the rounds of a rollout while maintenance mode is on: pods that started since get it too, within a round of their
- * start.
- */
-export function maintenanceOfNewPods(
-  deps: RollbackDeps,
-  k: KubernetesClients,
-  site: Site,
-): () => Promise<void> {
-  const done = new Set<string>();
-  return async () => {
-    try {
-      for (const pod of await setMaintenance(deps, k, site, true, (name) => !done.has(name))) {
-        done.add(pod);
-      }
-    } catch (error) {
-      // A container that is just starting or ending: the next round comes to it again.
-      if (failureTypeOf(error) === null) throw error;
-    }
-  };
 }

@@ -43,22 +43,23 @@ export async function observeRollback(deps: RollbackDeps, asked: Asked): Promise
   const wants = (layer: RollbackLayer) =>
     request.layers?.includes(layer) ?? (request.databaseTime === undefined && layer !== 'database');
   const wordpress = await askWordPress(deps, site, point);
+  const database =
+    wants('database') || request.databaseTime !== undefined
+      ? await databaseOf(deps, site, point, request.databaseTime)
+      : nothing.database;
   return {
     ...nothing,
     point,
     state,
     drill,
     stuck: deployment === null ? null : await stuckRollout(k, site),
-    frontPage: await lookAtFrontPage(deps, site),
     ...wordpress,
     extensions: wants('plugins-themes')
       ? await extensionsOf(deps, asked, point, nothing)
       : nothing.extensions,
     app: point?.app == null ? nothing.app : await appFacts(k, site, point.app, deployment),
-    database:
-      wants('database') || request.databaseTime !== undefined
-        ? await databaseOf(deps, site, point, request.databaseTime)
-        : nothing.database,
+    database,
+    frontPage: await lookAtSite(deps, site, database.tables === null ? null : point),
     ...(wants('cdn') && (await cdnOf(deps, site))),
   };
 }
@@ -220,16 +221,26 @@ export function pageReader(deps: RollbackDeps, site: Site): PageReader {
   });
 }
 
-export async function lookAtFrontPage(
+/**
+ * Whether visitors get the site.
+ * @param point where given, its post is asked for too: a front page may do without a table that a post needs.
+ */
+export async function lookAtSite(
   deps: RollbackDeps,
   site: Site,
+  point: RecoveryPoint | null,
 ): Promise<RollbackFacts['frontPage']> {
   const reader = pageReader(deps, site);
   try {
-    const { status, html } = await reader.get('/');
-    const whole = /<\/html>\s*(<!--[\s\S]*?-->\s*)*$/i.test(html);
-    const good = status === 200 && whole && !isFatal({ path: '/', status, html });
-    return { good, seen: `status ${status}${whole ? '' : ', the page is not whole'}` };
+    const post = point?.wordpress?.samples.post?.path;
+    let seen = '';
+    for (const path of ['/', ...(post === undefined ? [] : [post])]) {
+      const { status, html } = await reader.get(path);
+      const whole = /<\/html>\s*(<!--[\s\S]*?-->\s*)*$/i.test(html);
+      seen = `status ${status} at ${path}${whole ? '' : ', the page is not whole'}`;
+      if (status !== 200 || !whole || isFatal({ path, status, html })) return { good: false, seen };
+    }
+    return { good: true, seen };
   } catch (error) {
     return { good: false, seen: reasonOf(error) };
   } finally {

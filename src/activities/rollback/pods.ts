@@ -94,7 +94,6 @@ export async function restartPods(
   k: KubernetesClients,
   site: Site,
   mark: string,
-  onRound?: () => Promise<void>,
 ): Promise<{ pods: number }> {
   const [annotation] = restartAnnotations;
   const deployment = await requireDeployment(k, site);
@@ -103,7 +102,7 @@ export async function restartPods(
       spec: { template: { metadata: { annotations: { [annotation]: mark } } } },
     });
   }
-  return awaitRollout(k, site, onRound);
+  return awaitRollout(k, site);
 }
 
 const rolloutTimeoutMs = 900_000;
@@ -114,11 +113,7 @@ const troubleMs = 60_000;
  * Waits until the Deployment has as many available pods of its template as it wants, and no others that take visitors.
  * @throws RolloutStuck with the pods' own reason.
  */
-export async function awaitRollout(
-  k: KubernetesClients,
-  site: Site,
-  onRound?: () => Promise<void>,
-): Promise<{ pods: number }> {
+export async function awaitRollout(k: KubernetesClients, site: Site): Promise<{ pods: number }> {
   let inTroubleSince: number | null = null;
   return waitUntil<{ pods: number }>({
     what: `every pod of ${site.cluster.namespace}/${site.cluster.deployment} is a new one`,
@@ -126,7 +121,6 @@ export async function awaitRollout(
     intervalMs: 500,
     onTimeout: 'RolloutStuck',
     check: async () => {
-      await onRound?.();
       const deployment = await requireDeployment(k, site);
       const { status, spec, metadata } = deployment;
       const wanted = spec?.replicas ?? 1;
@@ -187,7 +181,7 @@ export async function reloadPhp(
 export async function readFilesAnew(
   k: KubernetesClients,
   site: Site,
-  options: { mark: string; replace: boolean; onRound?: () => Promise<void> },
+  options: { mark: string; replace: boolean },
 ): Promise<{ how: 'reloaded' | 'replaced'; pods: number; why?: string }> {
   let why: string | undefined;
   if (!options.replace) {
@@ -201,6 +195,6 @@ export async function readFilesAnew(
     }
     if (why === undefined) return { how: 'reloaded', pods: pods.length };
   }
-  const { pods } = await restartPods(k, site, options.mark, options.onRound);
+  const { pods } = await restartPods(k, site, options.mark);
   return { how: 'replaced', pods, ...(why !== undefined && { why }) };
 }

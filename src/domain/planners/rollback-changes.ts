@@ -220,7 +220,6 @@ function switchExtensions(situation: RollbackSituation, rolledLater: boolean): C
       ...treeParams(situation),
       restart: !rolledLater,
       stuck: facts.stuck !== null,
-      maintenance: situation.request.maintenance === true,
     },
   };
 }
@@ -265,7 +264,6 @@ function restoreApp(situation: RollbackSituation, filesToo: boolean): Change {
       // Pods of the same template as before are taken up again as they are, unless they have to start anew.
       restart: filesToo || app.configMap !== null,
       stuck: facts.stuck !== null,
-      maintenance: situation.request.maintenance === true,
     },
   };
 }
@@ -320,7 +318,7 @@ function beginMaintenance(situation: RollbackSituation): Change {
     after: { maintenance: true },
     risk: 'high',
     riskReason:
-      'Visitors get status 503 until it ends; this was asked for. It ends by itself after an hour.',
+      'Visitors get status 503 until it ends or their pod is replaced; this was asked for. It ends by itself after an hour.',
     undo: { possible: true, how: 'Maintenance mode is ended.' },
   });
 }

@@ -14,7 +14,7 @@ export interface RollbackFacts {
   deployment: V1Deployment | null;
   /** Why new pods do not become ready, as Kubernetes says it; null when nothing is stuck. */
   stuck: string | null;
-  /** Whether the front page answered 200 with a whole page, and what was seen. */
+  /** Whether visitors got whole pages with status 200, and what was seen. */
   frontPage: { good: boolean; seen: string };
   extensions: ExtensionFacts;
   /** Options of the point as the database has them now; null when WordPress does not answer. */

@@ -292,6 +292,8 @@ function lossFinding(losses: Losses | null, error: string | null): Finding {
 function cdnFindings({ facts, layers }: RollbackSituation): Finding[] {
   if (facts.point?.cdn == null) return [];
   const asked = layers.includes('cdn');
+  // Not looked at, because other layers were named.
+  if (!asked && facts.cdnError === null) return [];
   if (facts.cdn === null) {
     return [
       finding(

@@ -93,7 +93,7 @@ for ((attempt = 1; ; attempt++)); do
   : > "$point/files.tsv"
   : > "$work/folders"
   whole=yes
-  in_every_folder write_manifest || whole=no
+  run in_every_folder write_manifest || whole=no
   sort -u "$work/folders" >> "$point/files.tsv"
   file_manifest_end "$point/files.tsv"
   if [ "$whole" = yes ]; then

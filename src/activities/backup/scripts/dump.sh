@@ -38,13 +38,15 @@ close() {
 client --raw < "$input/tables.sql" > statements || stop
 sed -i 's/$/;/' statements
 client --raw < "$input/lock.sql" > locks || stop
-lock_all=$(grep '^all' locks | cut -f2) || stop 'The database has no tables'
-lock_rest=$(grep '^rest' locks | cut -f2 || true)
+[ -s locks ] || stop 'The database has no tables'
+lock_moment=$(sed -n 's/^moment\t//p' locks)
+lock_whole=$(sed -n 's/^whole\t//p' locks)
 
 # Tables without transactions have no state of an instant: these alone stay locked until all is read.
-if [ -n "$lock_rest" ]; then
-  open rest
-  ask rest <<< "SET SESSION lock_wait_timeout = 30; $lock_rest;" > /dev/null || stop
+# Nobody asks for a second lock on them: it would wait behind writers that wait for the first.
+if [ -n "$lock_whole" ]; then
+  open whole
+  ask whole <<< "SET SESSION lock_wait_timeout = 30; $lock_whole;" > /dev/null || stop
 fi
 
 open measure
@@ -56,7 +58,7 @@ for attempt in 1 2 3 4 5 6 7 8 9 10; do
   : > error
   rm -f lock.in lock.out
   open lock
-  if ask lock <<< "SET SESSION lock_wait_timeout = 3; $lock_all;" > /dev/null; then break; fi
+  if ask lock <<< "SET SESSION lock_wait_timeout = 3; ${lock_moment:-DO 0};" > /dev/null; then break; fi
   if ! grep -q 'ERROR 1205' error; then stop; fi
   if [ "$attempt" = 10 ]; then stop 'Tables stay locked by others'; fi
   sleep 2
@@ -90,9 +92,16 @@ mariadb-dump --defaults-extra-file="$CLIENT" --single-transaction --quick --rout
   --no-tablespaces --skip-dump-date --default-character-set=utf8mb4 --max-allowed-packet=1G "$DATABASE" 2>> dump-error \
   | relay &
 dump=$!
-# The position in the binary log, where the server tells: nothing that the dump depends on.
-position=$(client 2> /dev/null <<< 'SELECT @@GLOBAL.gtid_executed' || client 2> /dev/null <<< 'SELECT @@GLOBAL.gtid_binlog_pos' || true)
-printf '%s' "$position" | tr -d '\n' > position
+# The position in the binary log, where the server tells: a set of transactions or file:offset. MySQL and MariaDB know different
+# ones of these questions, and nothing depends on an answer.
+mariadb --defaults-extra-file="$CLIENT" --batch --skip-column-names --force > answers 2> /dev/null << 'QUESTIONS' || true
+SELECT 'set', @@GLOBAL.gtid_executed;
+SELECT 'set', @@GLOBAL.gtid_binlog_pos;
+SHOW BINARY LOG STATUS;
+SHOW MASTER STATUS;
+QUESTIONS
+awk -F'\t' '$1 == "set" && $2 != "" { set = $2 } $1 != "set" && file == "" { file = $1 ":" $2 }
+  END { printf "%s", set != "" ? set : file }' answers | sed 's/\\n//g' > position
 read -r state < begun
 ask lock <<< 'UNLOCK TABLES;' > /dev/null || stop
 echo $(($(date +%s%3N) - began)) > locked

@@ -2,8 +2,8 @@
 # is mounted), FOLDER (of the rollback, below it), MODE (note, switch or back). Input: trees.json [{path, staged, kept}], all
 # below VOLUME. Result: {"trees": [{path, how, milliseconds}]}.
 #
-# `note` writes down the inode of every restored tree; whichever path has that inode tells how far an interrupted attempt
-# came. With renameat2(RENAME_EXCHANGE) both names change in one step. File systems without it (NFS) get two renames, and
+# Before the first exchange the inode of every restored tree is written down; whichever path has it tells how far an
+# interrupted attempt came. `note` does only that. With renameat2(RENAME_EXCHANGE) both names change in one step. File systems without it (NFS) get two renames, and
 # between them, for well under a millisecond, the name is not there.
 trees=/presslift/input/trees.json
 folder=$VOLUME/$FOLDER
@@ -26,11 +26,11 @@ exchange() {
 
 milliseconds() { printf '%d' $(($(date +%s%N) / 1000000)); }
 
-if [ "$MODE" = note ]; then
+if [ "$MODE" != back ] && [ ! -f "$inodes" ]; then
   noted='{}'
   for ((at = 0; at < count; at++)); do
     staged=$VOLUME/$(jq -r ".[$at].staged" "$trees")
-    [ -d "$staged" ] || fail RestoreDiffers "The restored tree $staged is not there"
+    [ -d "$staged" ] || fail PreconditionFailed "There is no restored tree in $FOLDER"
     noted=$(jq -c --arg path "$(jq -r ".[$at].path" "$trees")" --arg inode "$(inode "$staged")" '.[$path] = $inode' <<< "$noted")
   done
   # Nobody but root comes to trees that are out of use: what is in them must not be served.
@@ -38,13 +38,10 @@ if [ "$MODE" = note ]; then
   printf '%s' "$noted" > "$inodes.part"
   mv -f "$inodes.part" "$inodes"
   sync -f "$inodes"
+fi
+if [ "$MODE" = note ] || [ ! -f "$inodes" ]; then
   say '{"trees":[]}'
   exit 0
-fi
-
-if [ ! -f "$inodes" ]; then
-  [ "$MODE" = back ] && { say '{"trees":[]}'; exit 0; }
-  fail PreconditionFailed "Nothing is restored in $FOLDER"
 fi
 
 result='[]'

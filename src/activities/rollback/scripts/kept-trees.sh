@@ -23,7 +23,13 @@ if [ ! -e "$path" ]; then
   exit 0
 fi
 if [ "$MODE" = discard ]; then
-  if [ -n "$(find "$path/kept" -mindepth 1 -print -quit 2> /dev/null)" ]; then
+  # In use by the site: then what is in `kept` is the way back.
+  while IFS=$'\t' read -r live inode; do
+    if [ "$(stat -c %i "$VOLUME/$live" 2> /dev/null)" = "$inode" ]; then
+      fail PreconditionFailed "The tree that was restored to $FOLDER is in use as $live"
+    fi
+  done < <([ ! -f "$path/inodes.json" ] || jq -r 'to_entries[] | "\(.key)\t\(.value)"' "$path/inodes.json")
+  if [ -n "$(find "$path/kept" -not -type d -print -quit 2> /dev/null)" ]; then
     fail PreconditionFailed "The trees of before are still in $FOLDER/kept"
   fi
   # Written after the trees were noted as restored, by somebody who had them in use.
