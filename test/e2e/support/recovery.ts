@@ -7,11 +7,17 @@ import { sandboxCredentials } from '../../../deploy/sandbox/credentials.ts';
 import { endpoints, paths } from '../../../deploy/sandbox/settings.ts';
 import type { OperationReport } from '../../../src/domain/operation.ts';
 import type { DrillReport } from '../../../src/domain/recovery/point.ts';
-import { command, eventually, kubectl, kubectlJson, presslift, readyPods } from './platform.ts';
+import { command, eventually, kubectl, kubectlJson, presslift, readyPods, temporal } from './platform.ts';
 
 /** Takes acme to phase 1 unless it is there; a worker must run. */
 export async function ensurePhaseOne(): Promise<void> {
   if (await isAtPhaseOne()) return;
+  // What an earlier, interrupted test left would go on meanwhile.
+  const running = 'PressliftSite = "acme" AND ExecutionStatus = "Running"';
+  const listed = await temporal(['workflow', 'list', '--query', running, '--output', 'json']);
+  for (const { execution } of JSON.parse(listed) as { execution: { workflowId: string } }[]) {
+    await temporal(['workflow', 'terminate', '--workflow-id', execution.workflowId]);
+  }
   await resetAcme();
   const migrated = await presslift(
     ['migrate', 'acme', '--to', '1', '--wait', '--yes', '--as', 'alice', '--json'],
