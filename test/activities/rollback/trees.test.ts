@@ -1,0 +1,274 @@
+import { execFile } from 'node:child_process';
+import { mkdir, readdir, readFile, rename, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import {
+  compareTrees,
+  deleteTrees,
+  exchangeTrees,
+  keptTrees,
+  placesOf,
+  type PointTree,
+} from '../../../src/activities/rollback/trees.ts';
+import { restoreFiles, sameFiles } from '../../../src/activities/recovery/restore.ts';
+import { targetsOf } from '../../../src/activities/rollback/extensions.ts';
+import type { RollbackDeps } from '../../../src/activities/rollback/deps.ts';
+import { rollbackFolder } from '../../../src/domain/planners/rollback-names.ts';
+import type { RecoveryPoint } from '../../../src/domain/recovery/point.ts';
+import { startRecoveryLab, type RecoveryLab } from '../../support/recovery-lab.ts';
+import { recoveryPoint } from '../../support/rollback-facts.ts';
+
+/**
+ * The scripts that compare, exchange and let go of trees, really run in the toolbox image on real folders: what stands where
+ * afterwards, also when an earlier attempt was interrupted between any two of its renames. That running pods go on with the
+ * folder that they mounted is Kubernetes's, and proved on the sandbox.
+ */
+
+let lab: RecoveryLab;
+let deps: RollbackDeps;
+
+beforeAll(async () => {
+  lab = await startRecoveryLab({ database: false });
+  const none = () => Promise.reject(new Error('not needed here'));
+  deps = { ...lab.deps, describeCdn: none, openAdmin: none };
+});
+afterAll(() => lab?.stop());
+
+let count = 0;
+let operationId = '';
+let claim = '';
+let volume = '';
+let folder = '';
+let tree: PointTree;
+
+beforeEach(async () => {
+  count += 1;
+  operationId = `acme/rollback/test-${count}`;
+  claim = `content-${count}`;
+  volume = await lab.node.claim(claim);
+  folder = rollbackFolder(operationId);
+  tree = {
+    folder: 'wp-content/plugins',
+    claim,
+    path: 'site/wp-content/plugins',
+    mounted: false,
+    pointClaim: 'content',
+    pointFolder: 'wp-content/plugins',
+  };
+});
+
+const put = async (path: string, text: string) => {
+  await mkdir(dirname(join(volume, path)), { recursive: true });
+  await writeFile(join(volume, path), text);
+};
+const has = async (path: string) =>
+  readFile(join(volume, path, 'name'), 'utf8').catch(() => 'nothing');
+const exchange = (mode: 'note' | 'switch' | 'back') =>
+  exchangeTrees(deps, lab.site, { operationId, folder, trees: [tree], mode });
+const where = async () => {
+  const { path, staged, kept } = placesOf(folder, tree);
+  return { live: await has(path), staged: await has(staged), kept: await has(kept) };
+};
+const prepare = async () => {
+  const { path, staged } = placesOf(folder, tree);
+  await put(`${path}/name`, 'old');
+  await put(`${staged}/name`, 'new');
+  return placesOf(folder, tree);
+};
+const inodes = async () => {
+  const { staged } = placesOf(folder, tree);
+  const { ino } = await stat(join(volume, staged));
+  await put(`${folder}/inodes.json`, JSON.stringify({ [tree.path]: String(ino) }));
+};
+const swap = async (a: string, b: string) => {
+  const between = join(volume, 'between');
+  await rename(join(volume, a), between);
+  await rename(join(volume, b), join(volume, a));
+  await rename(between, join(volume, b));
+};
+
+describe('exchanging trees', () => {
+  it('puts the restored one in place in one step, keeps the old one, and comes back', async () => {
+    await prepare();
+    expect(await exchange('switch')).toMatchObject([{ path: tree.path, how: 'exchange' }]);
+    expect(await where()).toEqual({ live: 'new', staged: 'nothing', kept: 'old' });
+    expect(await exchange('switch')).toMatchObject([{ how: 'done-before' }]);
+    expect(await where()).toEqual({ live: 'new', staged: 'nothing', kept: 'old' });
+    // Only root comes to what is kept: it may stand below a document root.
+    expect((await stat(join(volume, folder))).mode & 0o777).toBe(0o700);
+
+    expect(await exchange('back')).toMatchObject([{ how: 'exchange' }]);
+    expect(await where()).toEqual({ live: 'old', staged: 'new', kept: 'nothing' });
+    await exchange('back');
+    expect(await where()).toEqual({ live: 'old', staged: 'new', kept: 'nothing' });
+  });
+
+  it('goes on after an interruption between the exchange and the keeping, both ways', async () => {
+    const { path, staged, kept } = await prepare();
+    await inodes();
+    await swap(path, staged);
+    expect(await where()).toEqual({ live: 'new', staged: 'old', kept: 'nothing' });
+    await exchange('switch');
+    expect(await where()).toEqual({ live: 'new', staged: 'nothing', kept: 'old' });
+
+    await swap(path, kept);
+    await exchange('back');
+    expect(await where()).toEqual({ live: 'old', staged: 'new', kept: 'nothing' });
+  });
+
+  it('goes on after an interruption between two renames, both ways', async () => {
+    const { path, staged, kept } = await prepare();
+    await inodes();
+    await mkdir(dirname(join(volume, kept)), { recursive: true });
+    await rename(join(volume, path), join(volume, kept));
+    // A pod that starts in between makes the folder anew.
+    await mkdir(join(volume, path));
+    expect(await exchange('switch')).toMatchObject([{ how: 'one-rename' }]);
+    expect(await where()).toEqual({ live: 'new', staged: 'nothing', kept: 'old' });
+
+    await mkdir(dirname(join(volume, staged)), { recursive: true });
+    await rename(join(volume, path), join(volume, staged));
+    expect(await exchange('back')).toMatchObject([{ how: 'one-rename' }]);
+    expect(await where()).toEqual({ live: 'old', staged: 'new', kept: 'nothing' });
+  });
+
+  it('brings a deleted folder back, and takes it away again', async () => {
+    const { path } = await prepare();
+    await rm(join(volume, path), { recursive: true });
+    expect(await exchange('switch')).toMatchObject([{ how: 'one-rename' }]);
+    expect(await where()).toEqual({ live: 'new', staged: 'nothing', kept: 'nothing' });
+    await exchange('back');
+    expect(await where()).toEqual({ live: 'nothing', staged: 'new', kept: 'nothing' });
+  });
+
+  it('refuses to exchange with nothing, and has nothing to take back then', async () => {
+    const { path } = placesOf(folder, tree);
+    await put(`${path}/name`, 'old');
+    await expect(exchange('switch')).rejects.toMatchObject({ type: 'PreconditionFailed' });
+    expect(await exchange('back')).toEqual([]);
+    expect(await has(path)).toBe('old');
+  });
+});
+
+describe('what is kept', () => {
+  const discard = () =>
+    deleteTrees(deps, lab.site, { operationId, claim, folder, mode: 'discard' });
+
+  it('is listed, and deleted when it is let go', async () => {
+    await prepare();
+    await exchange('switch');
+    expect(await keptTrees(deps, lab.site, { operationId, claims: [claim] })).toMatchObject([
+      { kind: 'tree', claim, folder },
+    ]);
+    await deleteTrees(deps, lab.site, { operationId, claim, folder, mode: 'delete' });
+    expect(await where()).toEqual({ live: 'new', staged: 'nothing', kept: 'nothing' });
+    expect(await readdir(volume)).toEqual(['site']);
+  });
+
+  it('is never discarded while it is the only copy of the old tree', async () => {
+    await prepare();
+    await exchange('switch');
+    await expect(discard()).rejects.toMatchObject({ type: 'PreconditionFailed' });
+    expect(await where()).toMatchObject({ kept: 'old' });
+  });
+
+  it('goes after the way back, unless somebody changed it while it was in use', async () => {
+    const { path } = await prepare();
+    await exchange('switch');
+    await put(`${path}/added-by-an-administrator.php`, 'theirs');
+    await exchange('back');
+    expect(await discard()).toMatchObject({ deleted: false });
+    expect(await where()).toMatchObject({ live: 'old', staged: 'new' });
+
+    await rm(join(volume, folder), { recursive: true });
+    const { staged } = placesOf(folder, tree);
+    await put(`${staged}/name`, 'new');
+    await exchange('switch');
+    await exchange('back');
+    expect(await discard()).toMatchObject({ deleted: true });
+    expect(await where()).toEqual({ live: 'old', staged: 'nothing', kept: 'nothing' });
+  });
+
+  it('is nothing but folders of rollbacks', async () => {
+    await put('site/name', 'precious');
+    for (const wrong of ['site', '.presslift', '../x', '.presslift/rollback-../../site']) {
+      await expect(
+        deleteTrees(deps, lab.site, { operationId, claim, folder: wrong, mode: 'delete' }),
+      ).rejects.toMatchObject({ type: 'InvalidInput' });
+    }
+    expect(await has('site')).toBe('precious');
+  });
+});
+
+describe('comparing with a point', () => {
+  const oddName = 'tab\there, back\\slash';
+  let point: RecoveryPoint;
+
+  it('names what is missing, changed and too much, and restores beside the live tree', async () => {
+    const live = 'site/wp-content/plugins';
+    const files = { 'a.php': 'a', 'b/b.php': 'b', 'c.php': 'c', [oddName]: 'odd' };
+    for (const [name, text] of Object.entries(files)) await put(`${live}/${name}`, text);
+    await symlink('a.php', join(volume, live, 'link.php'));
+    const taken = await lab.script<{ snapshot: string; digest: string }>(
+      `restic_run init > /dev/null
+       mkdir -p /presslift/point; m=/presslift/point/files.tsv; : > $m
+       file_manifest /presslift/volumes/content content/ $m; file_manifest_end $m
+       restic_run backup --json /presslift/volumes/content /presslift/point > $work/out
+       say "$(jq -cn --arg digest "$(manifest_digest $m)" --arg snapshot \
+         "$(jq -r 'select(.message_type == "summary").snapshot_id' $work/out)" '{$snapshot, $digest}')"`,
+      { volumes: [{ claim, mountPath: '/presslift/volumes/content', subPath: 'site' }] },
+    );
+    const { files: part } = recoveryPoint();
+    if (part === null) throw new Error('The fixture has files');
+    point = recoveryPoint({
+      files: {
+        ...part,
+        snapshotId: taken.snapshot,
+        manifestDigest: taken.digest,
+        volumes: [{ ...part.volumes[0]!, claim: 'content', subPath: 'site', provides: [''] }],
+      },
+    });
+    const compare = () => compareTrees(deps, lab.site, { operationId, point, trees: [tree] });
+
+    const [same] = await compare();
+    expect(same).toMatchObject({
+      folder: 'wp-content/plugins',
+      missing: { count: 0 },
+      changed: { count: 0 },
+      extra: { count: 0 },
+      permissions: 0,
+    });
+    expect(same?.point).toEqual(same?.live);
+    expect(same?.point.files).toBe(4);
+
+    await rm(join(volume, live, 'b'), { recursive: true });
+    await put(`${live}/c.php`, 'C');
+    await put(`${live}/new.php`, 'new');
+    await promisify(execFile)('chmod', ['600', join(volume, live, 'a.php')]);
+    expect((await compare())[0]).toMatchObject({
+      missing: { count: 2, first: ['b', 'b/b.php'] },
+      changed: { count: 1, first: ['c.php'] },
+      extra: { count: 1, first: ['new.php'] },
+      permissions: 1,
+    });
+
+    const restored = await restoreFiles(deps, lab.site, {
+      name: `restore-${count}`,
+      operationId,
+      point,
+      targets: targetsOf([tree], folder),
+    });
+    expect(sameFiles(restored)).toBe(true);
+    await exchange('switch');
+    const [after] = await compare();
+    expect(after?.live).toEqual(after?.point);
+    expect(after).toMatchObject({ extra: { count: 0 }, permissions: 0 });
+
+    await rm(join(volume, live), { recursive: true });
+    expect((await compare())[0]?.live).toBeNull();
+    const forged = { ...point.files!, manifestDigest: `sha256:${'0'.repeat(64)}` };
+    point = { ...point, files: forged };
+    await expect(compare()).rejects.toMatchObject({ type: 'CatalogueTampered' });
+  });
+});
