@@ -180,7 +180,7 @@ async function restoredDatabase(
 }
 
 /** The schema's character set, and that of tables whose structure changed and that are not in it any more. */
-async function charsetDifferences(
+export async function charsetDifferences(
   admin: Connection,
   schema: string,
   differences: DatabaseDifferences,
@@ -202,7 +202,11 @@ async function charsetDifferences(
 }
 
 /** Whether the database says that it is this site's: a dump of another one loads as well as the right one. */
-async function ownAddress(admin: Connection, { site, place }: DrillInput, point: RecoveryPoint) {
+export async function ownAddress(
+  admin: Connection,
+  { site, place }: DrillInput,
+  point: RecoveryPoint,
+) {
   const prefix = point.wordpress?.tablePrefix;
   if (prefix === undefined)
     return notMeasured('wrong-site', 'the point does not describe WordPress');
