@@ -5,7 +5,7 @@ import { openCatalogue } from '../recovery/catalogue.ts';
 import { siteCluster } from '../recovery/deps.ts';
 import { restoreFiles, sameFiles } from '../recovery/restore.ts';
 import type { RollbackDeps } from './deps.ts';
-import { readFilesAnew, restartMark } from './pods.ts';
+import { markForRestart, readFilesAnew, restartMark } from './pods.ts';
 import {
   deleteTrees,
   exchangeTrees,
@@ -43,11 +43,14 @@ export function createExtensions(deps: RollbackDeps): ExtensionChanges {
     const { restart, stuck } = change.params;
     if (restart !== true && step === 'files') return { php: 'by the roll-out that follows' };
     const k = siteCluster(deps, site);
-    if (stuck === true && trees.some(({ mounted }) => mounted)) {
-      return { php: 'pods keep their trees: the roll-out was stuck before and is again' };
+    const mark = restartMark(operationId, step);
+    if (stuck === true && step === 'files-back' && trees.some(({ mounted }) => mounted)) {
+      // New pods did not become ready before either: waiting for them would never end.
+      await markForRestart(k, site, mark);
+      return { php: 'by new pods, which did not become ready before the rollback' };
     }
     const done = await readFilesAnew(k, site, {
-      mark: restartMark(operationId, step),
+      mark,
       replace: trees.some(({ mounted }) => mounted),
     });
     return { php: done.how, pods: done.pods, ...(done.why !== undefined && { why: done.why }) };

@@ -3,7 +3,7 @@ import type { V1Deployment, V1Pod } from '@kubernetes/client-node';
 import { operationKey } from '../../domain/kubernetes/names.ts';
 import { selectorText } from '../../domain/kubernetes/rollout.ts';
 import { restartAnnotations } from '../../domain/planners/rollback-facts.ts';
-import { digestIn } from '../../domain/planners/rollback-app.ts';
+import { containersOf, digestIn } from '../../domain/planners/rollback-app.ts';
 import type { Site } from '../../domain/site/schema.ts';
 import { cancellationSignal } from '../activity-context.ts';
 import { listPods, requireDeployment, selectorOf } from '../hybrid-storage/cluster.ts';
@@ -95,6 +95,16 @@ export async function restartPods(
   site: Site,
   mark: string,
 ): Promise<{ pods: number }> {
+  await markForRestart(k, site, mark);
+  return awaitRollout(k, site);
+}
+
+/** As `restartPods`, without waiting for anything. */
+export async function markForRestart(
+  k: KubernetesClients,
+  site: Site,
+  mark: string,
+): Promise<void> {
   const [annotation] = restartAnnotations;
   const deployment = await requireDeployment(k, site);
   if (deployment.spec?.template.metadata?.annotations?.[annotation] !== mark) {
@@ -102,7 +112,6 @@ export async function restartPods(
       spec: { template: { metadata: { annotations: { [annotation]: mark } } } },
     });
   }
-  return awaitRollout(k, site);
 }
 
 const rolloutTimeoutMs = 900_000;
@@ -111,7 +120,7 @@ const troubleMs = 60_000;
 
 /**
  * Waits until the Deployment has as many available pods of its template as it wants, and no others that take visitors.
- * @throws RolloutStuck with the pods' own reason.
+ * @throws RolloutStuck with the new pods' own reason. Trouble of old ones is what a rollback is often for.
  */
 export async function awaitRollout(k: KubernetesClients, site: Site): Promise<{ pods: number }> {
   let inTroubleSince: number | null = null;
@@ -128,8 +137,7 @@ export async function awaitRollout(k: KubernetesClients, site: Site): Promise<{ 
       const counts = [status?.replicas, status?.updatedReplicas, status?.availableReplicas];
       if (seen && counts.every((count) => (count ?? 0) === wanted))
         return { done: { pods: wanted } };
-      const pods = await listPods(k, site, selectorOf(deployment));
-      const trouble = pods.find((pod) => pod.trouble !== null && !pod.terminating);
+      const trouble = (await newPods(k, site, deployment)).find((pod) => pod.trouble !== null);
       inTroubleSince = trouble === undefined ? null : (inTroubleSince ?? Date.now());
       if (inTroubleSince !== null && Date.now() - inTroubleSince > troubleMs) {
         throw failure('RolloutStuck', `Pod ${trouble?.name ?? ''}: ${trouble?.trouble ?? ''}`);
@@ -139,6 +147,30 @@ export async function awaitRollout(k: KubernetesClients, site: Site): Promise<{ 
       };
     },
   });
+}
+
+/** Pods of the Deployment's present template that are to stay. */
+async function newPods(k: KubernetesClients, site: Site, deployment: V1Deployment) {
+  const { namespace } = site.cluster;
+  const selector = selectorOf(deployment);
+  const template = deployment.spec?.template;
+  const list = await calling('list', `pods in ${namespace}`, () =>
+    k.core.listNamespacedPod({ namespace, labelSelector: selectorText(selector) }),
+  );
+  const images = (containers: { name: string; image?: string }[]) =>
+    containers.map(({ name, image }) => `${name}=${image ?? ''}`).join();
+  const current = new Set(
+    list.items
+      .filter(
+        (pod) =>
+          restartAnnotations.every(
+            (name) => pod.metadata?.annotations?.[name] === template?.metadata?.annotations?.[name],
+          ) && images(containersOf(pod)) === images(containersOf(template)),
+      )
+      .map((pod) => pod.metadata?.name),
+  );
+  const pods = await listPods(k, site, selector);
+  return pods.filter((pod) => current.has(pod.name) && !pod.terminating);
 }
 
 const reloadScript = readFileSync(

@@ -108,7 +108,8 @@ function shown(template: V1PodTemplateSpec, replicas: number): Json {
   return plain({ images, replicas, template: redactTemplate(template) }) as unknown as Json;
 }
 
-export function containersOf(template: V1PodTemplateSpec | undefined): V1Container[] {
+/** Containers of a template or of a pod, those that run at its start first. */
+export function containersOf(template: Pick<V1PodTemplateSpec, 'spec'> | undefined): V1Container[] {
   return [...(template?.spec?.initContainers ?? []), ...(template?.spec?.containers ?? [])];
 }
 
