@@ -4,8 +4,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { KubernetesObject } from '@kubernetes/client-node';
 import { ApiException } from '@kubernetes/client-node';
+import type { DatabasesState } from '../../deploy/sandbox/stand-ins/digitalocean/clusters.ts';
 import { databaseHandlers } from '../../deploy/sandbox/stand-ins/digitalocean/databases.ts';
 import { createManagedDatabase } from '../../deploy/sandbox/stand-ins/digitalocean/managed-database.ts';
+import { createNfs, type NfsState } from '../../deploy/sandbox/stand-ins/digitalocean/nfs.ts';
 import { createStandIn } from '../../deploy/sandbox/stand-ins/digitalocean/server.ts';
 import { createSpacesAccounts } from '../../deploy/sandbox/stand-ins/digitalocean/spaces-accounts.ts';
 import {
@@ -190,20 +192,39 @@ export async function startDigitalOcean(
     endpoint: storage.iamEndpoint,
     root: { accessKey: storage.root.accessKeyId, secretKey: storage.root.secretAccessKey },
   });
+  const databases = new JsonFile<DatabasesState>(join(folder, 'databases.json'), () => ({
+    clusters: [
+      {
+        ...{ id: clusterId, name: 'tests', region: 'nyc3', size: 'db-s-1vcpu-1gb', nodes: 1 },
+        ...{ host: '127.0.0.1', port: database.port, passwords: {}, rules: [], tags: [] },
+        ...{ storageMib: 10_240, createdAt: '2026-01-01T00:00:00Z', fork: null },
+        privateNetwork: 'd455e75d-4858-4eec-8c95-da2f0a5f93a7',
+        projectId: '9cc10173-e9ea-4176-9dbc-a4cee4c4ff31',
+      },
+    ],
+    backups: [],
+  }));
+  const managed = createManagedDatabase({
+    ...{ host: database.name, address: database.host, port: database.port, socket: null },
+    ...{ user: administrator.name, password: () => administrator.password, ca: database.ca },
+  });
+  const unused = () => Promise.reject(new Error('no part of these tests'));
   const { server, violations } = createStandIn({
     token,
     handlers: {
-      ...databaseHandlers(
-        {
-          ...{ id: clusterId, name: 'tests', region: 'nyc3', host: '127.0.0.1' },
-          ...{ port: database.port, ca: database.ca, administrator: administrator.name },
-          ...{ passwords: {}, createdAt: '2026-01-01T00:00:00Z' },
-        },
-        createManagedDatabase({
-          ...{ host: database.name, address: database.host, port: database.port },
-          ...{ user: administrator.name, password: administrator.password, ca: database.ca },
-        }),
-      ),
+      ...databaseHandlers({
+        ...{ file: databases, ca: database.ca, administrator: administrator.name },
+        databaseOf: () => managed,
+        // What changes clusters has tests of its own.
+        ...{ backups: { of: async () => [] }, placeFor: unused, applyFirewall: unused },
+        ...{ forks: { make: () => undefined, remove: unused }, retire: unused },
+        ...{ passwordChanged: unused, now: () => new Date() },
+      }),
+      ...createNfs(
+        new JsonFile<NfsState>(join(folder, 'nfs.json'), () => ({ shares: [], snapshots: [] })),
+        folder,
+        () => new Date(),
+      ).handlers,
       ...spacesKeyHandlers(keys, accounts, () => new Date()),
     },
   });

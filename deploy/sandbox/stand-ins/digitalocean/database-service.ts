@@ -118,7 +118,7 @@ export function createDatabaseService(options: DatabaseServiceOptions): Database
         ...{ host: cluster.host, address: options.addresses[0]!, from: options.from },
         ...{ port: cluster.port, user: administrator, ca: options.ca },
         password: () => cluster.passwords[administrator] ?? '',
-        socket: own || cluster.fork ? socketOf(serverOf(cluster).folders) : '',
+        socket: own || cluster.fork ? socketOf(serverOf(cluster).folders) : null,
       }),
     retire: publish,
     passwordChanged: (user, password) => options.passwordChanged(user, password),

@@ -3,6 +3,7 @@ import { connect } from 'node:net';
 import type { Connection, RowDataPacket } from 'mysql2/promise';
 import { createConnection } from 'mysql2/promise';
 import { administratorPrivileges } from '../../components/mysql-server.ts';
+import { ApiError } from './api-error.ts';
 
 export interface DatabaseUser {
   name: string;
@@ -40,8 +41,8 @@ export interface ConnectionDetails {
   password: () => string;
   /** PEM. */
   ca: string;
-  /** Root comes in here. */
-  socket: string;
+  /** Root comes in here; null where nothing can be changed (MariaDB). */
+  socket: string | null;
 }
 
 /** Databases of the server itself, which the API does not list. */
@@ -76,8 +77,12 @@ export function createManagedDatabase(details: ConnectionDetails): ManagedDataba
     return result;
   }
 
-  const change = (sql: string, values: string[]): Promise<void> =>
-    asRoot(socket, async (connection) => void (await connection.query(sql, values)));
+  async function change(sql: string, values: string[]): Promise<void> {
+    if (socket === null) {
+      throw new ApiError(422, 'unprocessable_entity', 'changes need MySQL; here is MariaDB.');
+    }
+    await asRoot(socket, (connection) => connection.query(sql, values));
+  }
 
   return {
     async facts() {
