@@ -7,7 +7,15 @@ import { sandboxCredentials } from '../../../deploy/sandbox/credentials.ts';
 import { endpoints, paths } from '../../../deploy/sandbox/settings.ts';
 import type { OperationReport } from '../../../src/domain/operation.ts';
 import type { DrillReport } from '../../../src/domain/recovery/point.ts';
-import { command, eventually, kubectl, kubectlJson, presslift, readyPods, temporal } from './platform.ts';
+import {
+  command,
+  eventually,
+  kubectl,
+  kubectlJson,
+  presslift,
+  readyPods,
+  temporal,
+} from './platform.ts';
 
 /** Takes acme to phase 1 unless it is there; a worker must run. */
 export async function ensurePhaseOne(): Promise<void> {
