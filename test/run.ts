@@ -4,6 +4,9 @@
  */
 import { parseArgs } from 'node:util';
 import { buildGoPrograms, defaultCacheDir } from '../deploy/sandbox/build/go-programs.ts';
+import { buildImages } from '../deploy/sandbox/build/images.ts';
+import { images } from '../deploy/sandbox/components/images.ts';
+import { installPackages, missingPackages } from '../deploy/sandbox/packages.ts';
 import type { GoProgramName } from '../deploy/sandbox/programs/catalogue.ts';
 import { runLayer, summarize, type LayerResult } from './support/vitest-run.ts';
 
@@ -34,6 +37,15 @@ if (programs.length > 0) {
       if (state !== 'cached') console.log(`${name}: ${state} (${Math.round(elapsedMs / 1000)} s)`);
     },
   });
+}
+
+// Scripts of Jobs and the agent run in the images that they are made for.
+if (chosen.includes('activities')) {
+  const missing = await missingPackages(images.packages ?? []);
+  if (missing.length > 0) {
+    await installPackages(missing, (line) => console.log(line), new AbortController().signal);
+  }
+  await buildImages({ names: ['toolbox', 'wordpress'], cacheDir: defaultCacheDir() });
 }
 
 const results: LayerResult[] = [];
