@@ -187,6 +187,13 @@ test('a document that somebody changed is the finding, and the report is stored 
   expect(keys).toHaveLength(4);
 });
 
+test('a point that was removed meanwhile gets no mark, and the report is kept', async () => {
+  await catalogue.remove(point);
+  const { report, keys } = await record(input());
+  expect(report.pass).toBe(true);
+  expect(keys).toHaveLength(4);
+});
+
 test('a drill without a point is kept by itself', async () => {
   const { report, keys } = await record(
     input({ point: null, takenAt: null, criteria: [], stages: [] }),
