@@ -117,10 +117,6 @@ async function withDump(filter: string): Promise<(point: RecoveryPoint) => void>
 
 const appended = (statement: string) => withDump(`(cat; echo ${JSON.stringify(`${statement};`)})`);
 
-/** The manifest made anew after a change, as if the backup had never seen what is missing. */
-const forgetInManifest = (pattern: string) =>
-  `sed -i '\\#${pattern}#d' /presslift/point/files.tsv;`;
-
 /** What is planted, and the criterion that has to fail. */
 const corruptions: Record<string, { finding: string; plant: (name: string) => Promise<string> }> = {
   'missing table': {
@@ -177,11 +173,13 @@ const corruptions: Record<string, { finding: string; plant: (name: string) => Pr
   },
   'missing media': {
     finding: 'missing-media',
+    // Uploads are still on the old volume after phase 1. The list of files is made anew too, as if they had never been there.
     plant: async (name) =>
       plant(
         name,
         await withFiles(
-          `find . -path '*uploads*' -name '*.jpg' -delete -o -path '*uploads*' -name '*.png' -delete; ${forgetInManifest('uploads/.*[.]\\(jpg\\|png\\)')}`,
+          `find wordpress -type f -name '*.jpg' -delete
+           sed -i '/\twordpress\/.*[.]jpg$/d' /presslift/point/files.tsv`,
         ),
       ),
   },
@@ -210,7 +208,12 @@ const corruptions: Record<string, { finding: string; plant: (name: string) => Pr
   'wrong charset': {
     finding: 'charset',
     plant: async (name) =>
-      plant(name, await appended('ALTER TABLE wp_posts CONVERT TO CHARACTER SET latin1')),
+      plant(
+        name,
+        await appended(
+          "SET SESSION sql_mode = ''; ALTER TABLE wp_posts CONVERT TO CHARACTER SET latin1",
+        ),
+      ),
   },
   'image gone': {
     finding: 'image',

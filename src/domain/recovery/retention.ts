@@ -11,7 +11,10 @@ export interface RetainedPoint {
   good: boolean;
 }
 
-export type RetentionPolicy = Site['backup']['keep'];
+type Keep = Site['backup']['keep'];
+
+/** Without `last`, none stays for being among the newest alone. */
+export type RetentionPolicy = Omit<Keep, 'last'> & Partial<Pick<Keep, 'last'>>;
 
 export interface Retention {
   keep: { id: string; reasons: string[] }[];
@@ -20,7 +23,7 @@ export interface Retention {
 }
 
 /**
- * Which recovery points stay: the newest of each of the last `hourly` hours, `daily` days, `weekly` weeks (ISO 8601, they
+ * Which recovery points stay: the `last` newest, whatever their time, and the newest of each of the last `hourly` hours, `daily` days, `weekly` weeks (ISO 8601, they
  * begin on Monday) and `monthly` months that have one, in the calendar of the time zone, by the rules of `restic forget`
  * (https://restic.readthedocs.io/en/stable/060_forget.html#removing-snapshots-according-to-a-policy): hours without a point
  * count for nothing, and while a rule has places left the oldest point stays.
@@ -58,7 +61,7 @@ export function retain(
 /** The part of a calendar that one rule counts, as a word that is the same within it. */
 type Bucket = keyof RetentionPolicy;
 
-const buckets: Bucket[] = ['hourly', 'daily', 'weekly', 'monthly'];
+const buckets: Bucket[] = ['last', 'hourly', 'daily', 'weekly', 'monthly'];
 
 function kept(
   newestFirst: RetainedPoint[],
@@ -67,12 +70,12 @@ function kept(
 ): Map<string, string[]> {
   const reasons = new Map<string, string[]>();
   for (const bucket of buckets) {
-    let left = policy[bucket];
+    let left = policy[bucket] ?? 0;
     let last: string | null = null;
     for (const [at, { id, takenAt }] of newestFirst.entries()) {
       if (left === 0) break;
-      const now = calendar(takenAt)[bucket];
-      const oldest = at === newestFirst.length - 1;
+      const now = bucket === 'last' ? id : calendar(takenAt)[bucket];
+      const oldest = bucket !== 'last' && at === newestFirst.length - 1;
       if (now === last && !oldest) continue;
       reasons.set(id, [...(reasons.get(id) ?? []), now === last ? `oldest (${bucket})` : bucket]);
       last = now;
@@ -82,7 +85,7 @@ function kept(
   return reasons;
 }
 
-type Calendar = (iso: string) => Record<Bucket, string>;
+type Calendar = (iso: string) => Record<Exclude<Bucket, 'last'>, string>;
 
 function createCalendar(timeZone: string): Calendar {
   const format = new Intl.DateTimeFormat('en-CA', {

@@ -129,6 +129,11 @@ export const backup = z
       .describe('How many recovery points keep their snapshots of volumes in the cluster.'),
     keep: z
       .strictObject({
+        last: z
+          .int()
+          .min(1)
+          .default(5)
+          .describe('Newest recovery points that stay in any case, also several of one day.'),
         hourly: z.int().min(0).default(0).describe('Newest recovery points of that many hours.'),
         daily: z.int().min(1).default(7).describe('Newest recovery points of that many days.'),
         weekly: z.int().min(0).default(4).describe('Newest recovery points of that many weeks.'),

@@ -275,7 +275,7 @@ describe('the age of the newest point', () => {
 
 describe('retention', () => {
   it('keeps what the rules keep, what is pinned and what cannot be read; forgets the rest with its data', async () => {
-    lab.site.backup.keep = { hourly: 0, daily: 2, weekly: 0, monthly: 0 };
+    lab.site.backup.keep = { ...lab.site.backup.keep, hourly: 0, daily: 2, weekly: 0, monthly: 0 };
     const days = ['2026-11-22', '2026-11-21', '2026-11-20', '2026-11-19'];
     for (const day of days) await catalogue.write(await pointAt(`${day}T03:00:00Z`));
     const [, , pinned = '', tampered = ''] = days.map((day) => idAt(`${day}T03:00:00Z`));
@@ -313,7 +313,7 @@ describe('retention', () => {
   });
 
   it('never removes the newest good point, even when newer ones are bad', async () => {
-    lab.site.backup.keep = { hourly: 0, daily: 1, weekly: 0, monthly: 0 };
+    lab.site.backup.keep = { ...lab.site.backup.keep, hourly: 0, daily: 1, weekly: 0, monthly: 0 };
     for (const day of ['2026-11-23', '2026-11-22']) {
       const bad = { at: '', by: 'a drill', findings: ['x'] };
       await catalogue.setState(idAt(`${day}T03:00:00Z`), { bad });

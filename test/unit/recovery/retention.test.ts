@@ -56,6 +56,11 @@ describe('calendar rules', () => {
     ]);
   });
 
+  it('keeps the newest ones whatever their time', () => {
+    const points = ['20', '15', '10', '03'].map((hour) => point(`2026-11-23T${hour}:00:00Z`));
+    expect(retain(points, { ...none, last: 3 }, 'UTC').remove).toEqual(['2026-11-23T03:00:00Z']);
+  });
+
   it('keeps the newest of a week, which begins on Monday and at the end of a year belongs to that of its Thursday', () => {
     // 2027-01-03 is the Sunday of 2026-W53.
     expect(keptDays(nights('2027-01-05', 40), { ...none, weekly: 3 })).toEqual([
