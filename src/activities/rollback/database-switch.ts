@@ -136,12 +136,11 @@ async function note(
     throw failure('PreconditionFailed', `Nothing is restored in the schema ${staged}`);
   }
   await makeSchemaLike(connection, kept, live);
+  const before = await definitionsOf(connection, live);
+  const point = await definitionsOf(connection, staged);
   await writeJournal(connection, kept, {
     tables: { before: [...at.live].sort(), point: [...at.staged].sort() },
-    definitions: {
-      before: await definitionsOf(connection, live),
-      point: await definitionsOf(connection, staged),
-    },
+    definitions: { before, point: point.map((one) => enabledAs(one, before)) },
     charset: {
       before: await charsetOf(connection, live),
       point: await charsetOf(connection, staged),
@@ -150,6 +149,19 @@ async function note(
   const written = await readJournal(connection, kept);
   if (written === null) throw failure('Unavailable', `The journal in ${kept} is gone`);
   return written;
+}
+
+const eventStatus = /\b(ON COMPLETION (?:NOT )?PRESERVE) (ENABLE|DISABLE)\b/;
+
+/**
+ * Restored events come disabled, or they would run beside the site's. In the site's schema one runs again where the site's own of
+ * that name does; one that the site has not stays disabled, for nobody can tell whether it should run.
+ */
+export function enabledAs(restored: Definition, site: Definition[]): Definition {
+  if (restored.kind !== 'event') return restored;
+  const own = site.find(({ kind, name }) => kind === 'event' && name === restored.name);
+  if (own === undefined || eventStatus.exec(own.statement)?.[2] !== 'ENABLE') return restored;
+  return { ...restored, statement: restored.statement.replace(eventStatus, '$1 ENABLE') };
 }
 
 /** Makes everything of the site's schema that is not a table as one side of the journal has it. */
