@@ -41,8 +41,11 @@ async function newestPoint(deps: BackupDeps, site: Site) {
   }
 }
 
-/** Shows the age to whoever collects the worker's metrics. */
-export function reportAge(site: Site, seconds: number): void {
+/**
+ * Shows the age to whoever collects the worker's metrics. Temporal adds the activity's name to the labels, so only one
+ * activity may report: of two series of a site, one would stand still.
+ */
+function reportAge(site: Site, seconds: number): void {
   const meter = asyncLocalStorage.getStore()?.metricMeter;
   meter
     ?.createGauge(ageMetric, 'float', undefined, 'Age of the newest sound recovery point')

@@ -5,7 +5,6 @@ import type { Site } from '../../domain/site/schema.ts';
 import type { BackupActivities } from '../contracts.ts';
 import { failure, failureTypeOf } from '../failure.ts';
 import { openCatalogue } from '../recovery/catalogue.ts';
-import { reportAge } from './age.ts';
 import { requirePod, type BackupDeps } from './deps.ts';
 
 /** `recordRecoveryPoint`: only what is whole gets a document. */
@@ -19,7 +18,6 @@ export function createRecordActivities(
       const catalogue = await openCatalogue(deps, site);
       try {
         const { digest } = await catalogue.write(point);
-        reportAge(site, (deps.now().getTime() - Date.parse(point.takenAt)) / 1000);
         return { ref: refOf(point), digest };
       } finally {
         catalogue.close();

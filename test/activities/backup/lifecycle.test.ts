@@ -2,9 +2,7 @@
 // is removed and what lives is not; only what is whole is recorded; retention removes documents, data and snapshots of points
 // past their time and nothing else; damage of the repository is found and marks the points that it hits.
 import { createHash } from 'node:crypto';
-import { setTimeout as delay } from 'node:timers/promises';
-import { GetObjectCommand, ListObjectsV2Command, PutObjectCommand } from '@aws-sdk/client-s3';
-import type { V1Deployment, V1Pod } from '@kubernetes/client-node';
+import { PutObjectCommand } from '@aws-sdk/client-s3';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createBackupActivities } from '../../../src/activities/backup/index.ts';
@@ -17,16 +15,15 @@ import {
 import { digestOfTree } from '../../../src/activities/backup/record.ts';
 import { requirePod } from '../../../src/activities/backup/deps.ts';
 import type { BackupActivities } from '../../../src/activities/contracts.ts';
-import { openObjectStorage } from '../../../src/activities/object-storage/client.ts';
 import { openCatalogue, type Catalogue } from '../../../src/activities/recovery/catalogue.ts';
-import { Secret } from '../../../src/activities/secrets/index.ts';
 import type { WordPressAgent } from '../../../src/activities/wordpress/agent.ts';
-import type { DatabasePart, FilesPart, RecoveryPoint } from '../../../src/domain/recovery/point.ts';
-import { labNamespace, startRecoveryLab, type RecoveryLab } from '../../support/recovery-lab.ts';
+import { backupLab, idAt } from '../../support/backup-lab.ts';
+import { startRecoveryLab, type RecoveryLab } from '../../support/recovery-lab.ts';
 
 let lab: RecoveryLab;
 let backup: BackupActivities;
 let catalogue: Catalogue;
+let tools: ReturnType<typeof backupLab>;
 let now = new Date('2026-11-23T03:05:00Z');
 
 /** Plugins and themes as a pod of the site shows them. */
@@ -61,6 +58,7 @@ beforeAll(async () => {
   lab.site.backup.readDataSubset = '100%';
   backup = createBackupActivities({ ...lab.deps, agent, now: () => now });
   catalogue = await openCatalogue(lab.deps, lab.site);
+  tools = backupLab(lab);
 });
 afterAll(async () => {
   catalogue?.close();
@@ -68,27 +66,12 @@ afterAll(async () => {
 });
 
 const inputOf = (id: string) => ({ site: lab.site, id, operationId: `acme/backup/${id}` });
-const idAt = (iso: string) => `${iso.replaceAll(/[-:]/g, '')}-acme-backup`;
 
 async function failureOf(attempt: Promise<unknown>): Promise<string> {
   return attempt.then(
     () => 'none',
     (error: unknown) => (error as { type?: string }).type ?? String(error),
   );
-}
-
-async function withStorage<T>(use: (storage: ReturnType<typeof openObjectStorage>) => Promise<T>) {
-  const keys = {
-    accessKeyId: lab.storage.root.accessKeyId,
-    secretAccessKey: new Secret(lab.storage.root.secretAccessKey),
-  };
-  const { objects } = lab.site.storage;
-  const storage = openObjectStorage({ objects, keys, ca: lab.storage.ca });
-  try {
-    return await use(storage);
-  } finally {
-    storage.close();
-  }
 }
 
 describe('readiness', () => {
@@ -162,29 +145,29 @@ describe('preparing', () => {
 
   it('removes Jobs, claims and locks of a point that nobody takes any more, and leaves others alone', async () => {
     const dead = idAt('2026-11-22T03:00:00Z');
-    await claim(copyClaimName(dead, 'wp-content'), pointLabels(lab.site, roles.copy, dead));
-    await claim('wp-content', {});
+    await tools.claim(copyClaimName(dead, 'wp-content'), pointLabels(lab.site, roles.copy, dead));
+    await tools.claim('wp-content', {});
     const holder = (seconds: number) =>
       `run restic backup --stdin-from-command -- bash -c 'for i in {1..${seconds}}; do echo $i; sleep 1; done' > /dev/null; say '{}'`;
     const deadJob = lab.script(holder(600), { name: jobName('files', dead) });
     deadJob.catch(() => undefined);
     const others = lab.script(holder(30), { name: 'restore-of-a-drill' });
-    await untilLocks(2);
+    await tools.untilLocks(2);
     // As after the death of a node: the pod is gone, its lock is not.
-    await kill(jobName('files', dead));
+    await tools.kill(jobName('files', dead));
     await backup.prepareBackup(inputOf(id));
-    expect(await names('jobs')).not.toContain(jobName('files', dead));
-    expect(await names('jobs')).toContain('restore-of-a-drill');
-    expect(await names('claims')).toEqual(['wp-content']);
+    expect(await tools.names('jobs')).not.toContain(jobName('files', dead));
+    expect(await tools.names('jobs')).toContain('restore-of-a-drill');
+    expect(await tools.names('claims')).toEqual(['wp-content']);
     await others;
     await backup.prepareBackup(inputOf(id));
-    expect(await lockCount()).toBe(0);
+    expect(await tools.lockCount()).toBe(0);
   });
 });
 
 describe('recording', () => {
   it('refuses what is not whole, naming all of it', async () => {
-    const point = { ...(await pointAt('2026-11-23T03:00:00Z')), files: null, database: null };
+    const point = { ...(await tools.pointAt('2026-11-23T03:00:00Z')), files: null, database: null };
     await expect(backup.recordRecoveryPoint({ site: lab.site, point })).rejects.toMatchObject({
       type: 'BackupIncomplete',
       message: expect.stringMatching(/no copy of the files; there is no dump/) as string,
@@ -193,7 +176,7 @@ describe('recording', () => {
   });
 
   it('refuses a copy of another time', async () => {
-    const point = await pointAt('2026-11-23T03:00:00Z');
+    const point = await tools.pointAt('2026-11-23T03:00:00Z');
     const sentinel = {
       nonce: 'fresh',
       writtenAt: '',
@@ -208,7 +191,7 @@ describe('recording', () => {
   });
 
   it('refuses a point of another site', async () => {
-    const point = { ...(await pointAt('2026-11-23T03:00:00Z')), site: 'other' };
+    const point = { ...(await tools.pointAt('2026-11-23T03:00:00Z')), site: 'other' };
     expect(await failureOf(backup.recordRecoveryPoint({ site: lab.site, point }))).toBe(
       'InvalidInput',
     );
@@ -216,13 +199,13 @@ describe('recording', () => {
 
   describe('while pods run', () => {
     beforeAll(async () => {
-      await deployment();
+      await tools.deployment();
       plugins['shop/shop.php'] = '<?php // 1.0';
       expect(await requirePod({ ...lab.deps, agent }, lab.site)).toBe('wordpress-0');
     });
 
     it('refuses when somebody changed a plugin since the copy', async () => {
-      const point = await pointAt('2026-11-23T03:00:00Z', digestOfTree(hashes(), []));
+      const point = await tools.pointAt('2026-11-23T03:00:00Z', digestOfTree(hashes(), []));
       plugins['shop/shop.php'] = '<?php // 1.1';
       await expect(backup.recordRecoveryPoint({ site: lab.site, point })).rejects.toMatchObject({
         type: 'BackupIncomplete',
@@ -231,7 +214,7 @@ describe('recording', () => {
     });
 
     it('writes the document once when all is as it was', async () => {
-      const point = await pointAt('2026-11-23T03:00:00Z', digestOfTree(hashes(), []));
+      const point = await tools.pointAt('2026-11-23T03:00:00Z', digestOfTree(hashes(), []));
       const environment = new MockActivityEnvironment();
       const recorded: Awaited<ReturnType<BackupActivities['recordRecoveryPoint']>> =
         await environment.run(() => backup.recordRecoveryPoint({ site: lab.site, point }));
@@ -274,13 +257,16 @@ describe('the age of the newest point', () => {
 });
 
 describe('retention', () => {
+  const keep = (policy: Partial<RecoveryLab['site']['backup']['keep']>) =>
+    Object.assign(lab.site.backup.keep, { last: 0, hourly: 0, weekly: 0, monthly: 0 }, policy);
+
   it('keeps what the rules keep, what is pinned and what cannot be read; forgets the rest with its data', async () => {
-    lab.site.backup.keep = { ...lab.site.backup.keep, hourly: 0, daily: 2, weekly: 0, monthly: 0 };
+    keep({ daily: 2 });
     const days = ['2026-11-22', '2026-11-21', '2026-11-20', '2026-11-19'];
-    for (const day of days) await catalogue.write(await pointAt(`${day}T03:00:00Z`));
+    for (const day of days) await catalogue.write(await tools.pointAt(`${day}T03:00:00Z`));
     const [, , pinned = '', tampered = ''] = days.map((day) => idAt(`${day}T03:00:00Z`));
     await catalogue.setState(pinned, { pinned: { by: 'alice', at: '', reason: null } });
-    await withStorage((storage) =>
+    await tools.withStorage((storage) =>
       storage.client.send(
         new PutObjectCommand({
           Bucket: 'acme-media',
@@ -290,8 +276,8 @@ describe('retention', () => {
       ),
     );
     // Of an attempt that was cut off, and of a point that was never recorded.
-    await snapshotOf(idAt('2026-11-22T03:00:00Z'), 'files');
-    await snapshotOf(idAt('2026-11-18T03:00:00Z'), 'files');
+    await tools.snapshotOf(idAt('2026-11-22T03:00:00Z'), 'files');
+    await tools.snapshotOf(idAt('2026-11-18T03:00:00Z'), 'files');
     const current = idAt('2026-11-23T03:00:00Z');
     const result = await backup.applyRetention(inputOf(current));
     expect(result).toEqual({
@@ -303,7 +289,7 @@ describe('retention', () => {
         idAt(`${day}T03:00:00Z`),
       ),
     );
-    const left = await taggedPoints();
+    const left = await tools.taggedPoints();
     expect(left[idAt('2026-11-21T03:00:00Z')]).toBeUndefined();
     expect(left[idAt('2026-11-18T03:00:00Z')]).toBeUndefined();
     expect(left[idAt('2026-11-22T03:00:00Z')]).toBe(2);
@@ -313,7 +299,7 @@ describe('retention', () => {
   });
 
   it('never removes the newest good point, even when newer ones are bad', async () => {
-    lab.site.backup.keep = { ...lab.site.backup.keep, hourly: 0, daily: 1, weekly: 0, monthly: 0 };
+    keep({ daily: 1 });
     for (const day of ['2026-11-23', '2026-11-22']) {
       const bad = { at: '', by: 'a drill', findings: ['x'] };
       await catalogue.setState(idAt(`${day}T03:00:00Z`), { bad });
@@ -328,15 +314,15 @@ describe('retention', () => {
 describe('giving a point up', () => {
   it('removes its Jobs, claims, Secret and snapshots, and no other', async () => {
     const id = idAt('2026-11-24T03:00:00Z');
-    await snapshotOf(id, 'files');
-    const before = await taggedPoints();
-    await claim(copyClaimName(id, 'wp-content'), pointLabels(lab.site, roles.copy, id));
+    await tools.snapshotOf(id, 'files');
+    const before = await tools.taggedPoints();
+    await tools.claim(copyClaimName(id, 'wp-content'), pointLabels(lab.site, roles.copy, id));
     await backup.discardRecoveryPoint(inputOf(id));
-    const { [id]: gone, ...others } = await taggedPoints();
+    const { [id]: gone, ...others } = await tools.taggedPoints();
     expect(before[id]).toBe(1);
     expect(gone).toBeUndefined();
     expect(Object.keys(others).length).toBe(Object.keys(before).length - 1);
-    expect(await names('claims')).toEqual(['wp-content']);
+    expect(await tools.names('claims')).toEqual(['wp-content']);
     await backup.discardRecoveryPoint(inputOf(id));
   });
 });
@@ -351,9 +337,9 @@ describe('the check of the repository', () => {
   });
 
   it('finds a pack with a changed byte, and marks the points that need it', async () => {
-    const point = await pointAt('2026-11-25T03:00:00Z');
+    const point = await tools.pointAt('2026-11-25T03:00:00Z');
     await catalogue.write(point);
-    await damageNewestPack();
+    await tools.damageNewestPack();
     const [criterion] = await backup.checkRepository(inputOf(id));
     expect(criterion).toMatchObject({ pass: false, target: 0 });
     expect(criterion?.measured).toBeGreaterThan(0);
@@ -362,174 +348,3 @@ describe('the check of the repository', () => {
     expect((await catalogue.state(id)).bad?.by).toBe('a drill');
   });
 });
-
-/** A point with two real snapshots of its own. */
-async function pointAt(iso: string, plugin?: string): Promise<RecoveryPoint> {
-  const id = idAt(iso);
-  const files: FilesPart = {
-    ...{ repository: 's3:', snapshotId: await snapshotOf(id, 'files'), localSnapshots: [] },
-    volumes: [
-      {
-        claim: 'wp-content',
-        subPath: '',
-        provides: ['wp-content/plugins'],
-        storageClass: null,
-        accessModes: [],
-        size: '',
-      },
-    ],
-    ...{ files: 1, bytes: 1, manifestDigest: 'sha256:', bytesAdded: 1, sentinel: null },
-    ...(plugin !== undefined && {
-      trees: { 'wp-content/plugins': { files: 1, bytes: 1, digest: plugin } },
-    }),
-  };
-  const table = (name: string) => ({ name, rows: 1, checksum: 'x', structure: 'x' });
-  const database: DatabasePart = {
-    ...{
-      repository: 's3:',
-      snapshotId: await snapshotOf(id, 'database'),
-      bytes: 1,
-      gtid: null,
-      managedBackups: [],
-    },
-    manifest: {
-      ...{ schema: 'wordpress', charset: 'utf8mb4', collation: 'utf8mb4_bin' },
-      tables: [table('wp_options'), table('wp_posts')],
-      ...{ triggers: {}, routines: {}, events: {}, views: {} },
-    },
-    server: { version: '9', host: 'db' },
-  };
-  return {
-    ...{ schema: 1, id, site: 'acme', reason: 'scheduled', operationId: 'acme/backup/1' },
-    ...{
-      takenAt: iso.replace('Z', '.000Z'),
-      finishedAt: iso,
-      sentinel: null,
-      wordpress: null,
-      files,
-      database,
-    },
-    ...{ app: null, cdn: null, objectStorage: null, missing: [] },
-  };
-}
-
-/** A small restic snapshot with random content. */
-async function snapshotOf(id: string, kind: string): Promise<string> {
-  const { snapshotId } = await lab.script<{ snapshotId: string }>(
-    `restic_run backup --json --tag presslift --tag site:acme --tag point:${id} --tag kind:${kind} --stdin-filename x \\
-       --stdin-from-command -- head -c 200000 /dev/urandom > $work/out
-     say "$(jq -c 'select(.message_type == "summary") | {snapshotId: .snapshot_id}' $work/out)"`,
-  );
-  return snapshotId;
-}
-
-async function taggedPoints(): Promise<Record<string, number>> {
-  const { points } = await lab.script<{ points: string[] }>(
-    `restic_run snapshots --json > $work/list
-     say "$(jq -c '{points: [.[] | (.tags // [])[] | select(startswith("point:")) | ltrimstr("point:")]}' $work/list)"`,
-  );
-  return Object.fromEntries(points.map((id) => [id, points.filter((one) => one === id).length]));
-}
-
-async function lockCount(): Promise<number> {
-  const { locks } = await lab.script<{ locks: number }>(
-    `restic list locks --no-lock > $work/locks; say "{\\"locks\\":$(wc -l < $work/locks)}"`,
-  );
-  return locks;
-}
-
-async function untilLocks(wanted: number): Promise<void> {
-  for (let attempt = 0; attempt < 40; attempt += 1) {
-    if ((await lockCount()) >= wanted) return;
-  }
-  throw new Error(`There are never ${wanted} locks`);
-}
-
-async function names(kind: 'jobs' | 'claims'): Promise<(string | undefined)[]> {
-  const { batch, core } = lab.plane.admin;
-  const list =
-    kind === 'jobs'
-      ? await batch.listNamespacedJob({ namespace: labNamespace })
-      : await core.listNamespacedPersistentVolumeClaim({ namespace: labNamespace });
-  return list.items
-    .filter(({ metadata }) => !metadata?.deletionTimestamp)
-    .map(({ metadata }) => metadata?.name);
-}
-
-/** Ends the processes of a Job's pod at once, as the end of its node does. */
-async function kill(job: string): Promise<void> {
-  const { core } = lab.plane.admin;
-  const { items } = await core.listNamespacedPod({
-    namespace: labNamespace,
-    labelSelector: `job-name=${job}`,
-  });
-  const name = items[0]?.metadata?.name ?? '';
-  await core.deleteNamespacedPod({ name, namespace: labNamespace, gracePeriodSeconds: 1 });
-  await delay(2_500);
-}
-
-async function claim(name: string, labels: Record<string, string>): Promise<void> {
-  await lab.plane.admin.core.createNamespacedPersistentVolumeClaim({
-    namespace: labNamespace,
-    body: {
-      metadata: { name, labels },
-      spec: { accessModes: ['ReadWriteMany'], resources: { requests: { storage: '1Gi' } } },
-    },
-  });
-}
-
-/** The site's Deployment with one pod that is ready. */
-async function deployment(): Promise<void> {
-  const { apps, core } = lab.plane.admin;
-  const labels = { app: 'wordpress' };
-  const containers = [{ name: 'php', image: 'wordpress', command: ['bash', '-c', 'sleep 900'] }];
-  const body: V1Deployment = {
-    metadata: { name: lab.site.cluster.deployment },
-    spec: {
-      replicas: 0,
-      selector: { matchLabels: labels },
-      template: { metadata: { labels }, spec: { containers } },
-    },
-  };
-  await apps.createNamespacedDeployment({ namespace: labNamespace, body });
-  const pod: V1Pod = {
-    metadata: { name: 'wordpress-0', labels: { app: 'wordpress' } },
-    spec: {
-      containers: containers.map((one) => ({
-        ...one,
-        volumeMounts: [{ name: 'work', mountPath: '/presslift/work' }],
-      })),
-      volumes: [{ name: 'work', emptyDir: {} }],
-    },
-  };
-  await core.createNamespacedPod({ namespace: labNamespace, body: pod });
-  for (let attempt = 0; attempt < 100; attempt += 1) {
-    const found = await core.readNamespacedPod({ name: 'wordpress-0', namespace: labNamespace });
-    if (found.status?.phase === 'Running') {
-      const conditions = [{ type: 'Ready', status: 'True' }];
-      await core.replaceNamespacedPodStatus({
-        name: 'wordpress-0',
-        namespace: labNamespace,
-        body: { ...found, status: { ...found.status, conditions } },
-      });
-      return;
-    }
-    await delay(100);
-  }
-  throw new Error('The pod of the site does not run');
-}
-
-async function damageNewestPack(): Promise<void> {
-  await withStorage(async ({ client }) => {
-    const list = await client.send(
-      new ListObjectsV2Command({ Bucket: 'acme-media', Prefix: 'presslift/acme/restic/data/' }),
-    );
-    const packs = (list.Contents ?? []).filter(({ Size }) => (Size ?? 0) > 100_000);
-    packs.sort((a, b) => Number(b.LastModified) - Number(a.LastModified));
-    const key = packs[0]?.Key;
-    const answer = await client.send(new GetObjectCommand({ Bucket: 'acme-media', Key: key }));
-    const bytes = Buffer.from((await answer.Body?.transformToByteArray()) ?? []);
-    bytes[1_000] = (bytes[1_000] ?? 0) ^ 0xff;
-    await client.send(new PutObjectCommand({ Bucket: 'acme-media', Key: key, Body: bytes }));
-  });
-}
