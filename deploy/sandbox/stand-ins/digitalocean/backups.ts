@@ -5,7 +5,7 @@
 import { randomUUID } from 'node:crypto';
 import { mkdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { RowDataPacket } from 'mysql2/promise';
+import type { Connection, RowDataPacket } from 'mysql2/promise';
 import { runCommand } from '../../command.ts';
 import type { ServerFolders, ServerRuntime } from '../../components/mysql-root.ts';
 import type { DatabasesFile, StoredBackup } from './clusters.ts';
@@ -21,7 +21,7 @@ export interface SourceServer {
 export interface Backups {
   /** Copies the server now. One copy of a server at a time. */
   take(source: SourceServer): Promise<StoredBackup>;
-  /** Takes one when the newest is older than a day, or there is none. */
+  /** Takes one when there is none, the newest is older than a day, or much has been written since. */
   takeWhenDue(source: SourceServer): Promise<void>;
   /** Backups of a cluster, oldest first. */
   of(clusterId: string): Promise<StoredBackup[]>;
@@ -34,6 +34,10 @@ export interface Backups {
 const dayMs = 24 * 3600 * 1000;
 /** DigitalOcean's number. */
 const keptDays = 7;
+/** With more log than this since the newest backup a restore would take long. */
+const longLogBytes = 128 * 1024 * 1024;
+/** The oldest one and so many of the newest: between them a restore only takes longer. */
+const keptNewest = 4;
 
 export const socketOf = (folders: ServerFolders): string => join(folders.run, 'mysqld.sock');
 
@@ -47,22 +51,22 @@ export function createBackups(home: string, file: DatabasesFile, now: () => Date
     const draft = join(folders.temporary, `backup-${id}`);
     const seen = join(runtime.seen(folders).temporary, `backup-${id}`);
     try {
-      const firstLog = await asRoot(socketOf(folders), async (connection) => {
+      const log = await asRoot(socketOf(folders), async (connection) => {
         const [plugins] = await connection.query<RowDataPacket[]>(
           "SELECT plugin_name FROM information_schema.plugins WHERE plugin_name = 'clone'",
         );
         if (plugins.length === 0) {
           await connection.query("INSTALL PLUGIN clone SONAME 'mysql_clone.so'");
         }
-        const logs = await binaryLogs(connection);
+        const [rows] = await connection.query<RowDataPacket[]>('SHOW BINARY LOG STATUS');
         await connection.query('CLONE LOCAL DATA DIRECTORY = ?', [seen]);
-        return logs.at(-1)!;
+        return { firstLog: String(rows[0]?.['File']), position: Number(rows[0]?.['Position']) };
       });
       const createdAt = now().toISOString();
       const { stdout } = await runCommand('du', ['-sb', draft]);
       const sizeBytes = Number.parseInt(stdout, 10);
       await mkdir(home, { recursive: true, mode: 0o700 });
-      const backup = { id, clusterId, createdAt, sizeBytes, firstLog };
+      const backup = { id, clusterId, createdAt, sizeBytes, ...log };
       await rename(draft, folder(backup));
       await file.update((state) => void state.backups.push(backup));
       return backup;
@@ -103,18 +107,34 @@ export function createBackups(home: string, file: DatabasesFile, now: () => Date
       const before = await of(source.clusterId);
       const age = (backup: StoredBackup) => now().getTime() - Date.parse(backup.createdAt);
       const newest = before.at(-1);
-      if (newest && age(newest) < dayMs) return;
+      const due = !newest || age(newest) > dayMs || (await logSince(source, newest)) > longLogBytes;
+      if (!due) return;
       await take(source);
-      await remove(before.filter((backup) => age(backup) > keptDays * dayMs));
+      const kept = before.filter((backup) => age(backup) < keptDays * dayMs);
+      const expired = before.filter((backup) => !kept.includes(backup));
+      await remove([...expired, ...kept.slice(1, -keptNewest)]);
     },
     removeAll: async (clusterId) => remove(await of(clusterId)),
   };
 }
 
-/** Names of the server's binary logs, oldest first. */
-export async function binaryLogs(connection: {
-  query: (sql: string) => Promise<unknown>;
-}): Promise<string[]> {
-  const [rows] = (await connection.query('SHOW BINARY LOGS')) as [{ Log_name: string }[]];
-  return rows.map(({ Log_name: name }) => name);
+/** How much the server has written to its log since a backup, roughly. */
+async function logSince({ folders }: SourceServer, backup: StoredBackup): Promise<number> {
+  const logs = await asRoot(socketOf(folders), binaryLogs);
+  return logs
+    .slice(
+      Math.max(
+        0,
+        logs.findIndex(({ name }) => name === backup.firstLog),
+      ),
+    )
+    .reduce((sum, { bytes }) => sum + bytes, -(backup.position ?? 0));
+}
+
+/** The server's binary logs, oldest first. */
+export async function binaryLogs(
+  connection: Connection,
+): Promise<{ name: string; bytes: number }[]> {
+  const [rows] = await connection.query<RowDataPacket[]>('SHOW BINARY LOGS');
+  return rows.map((row) => ({ name: String(row['Log_name']), bytes: Number(row['File_size']) }));
 }

@@ -55,6 +55,8 @@ export interface StoredBackup {
   sizeBytes: number;
   /** The oldest binary log that may hold a transaction that is not in it. */
   firstLog: string;
+  /** Where in that log such a transaction can begin at the earliest; absent: at its begin. */
+  position?: number;
 }
 
 export interface DatabasesState {

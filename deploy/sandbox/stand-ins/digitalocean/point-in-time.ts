@@ -19,7 +19,7 @@ import { asRoot } from './managed-database.ts';
 export async function logsSince(source: SourceServer, backup: StoredBackup): Promise<string[]> {
   const names = await asRoot(socketOf(source.folders), async (connection) => {
     await connection.query('FLUSH BINARY LOGS');
-    return binaryLogs(connection);
+    return (await binaryLogs(connection)).map(({ name }) => name);
   });
   const first = names.indexOf(backup.firstLog);
   if (first < 0) {
@@ -31,12 +31,13 @@ export async function logsSince(source: SourceServer, backup: StoredBackup): Pro
 /**
  * Runs every transaction of the logs that the server does not have and that is older than `at`.
  *
+ * @param position where reading begins in the first log
  * @param socket of the server that is brought on
  * @param at ISO 8601; transactions of that second and later are left out
  */
 export async function replayLogs(
   source: SourceServer,
-  logs: readonly string[],
+  { logs, position = 4 }: { logs: readonly string[]; position?: number },
   socket: string,
   at: string,
 ): Promise<void> {
@@ -46,7 +47,8 @@ export async function replayLogs(
     const done = String(rows[0]?.['done'] ?? '').replaceAll(/\s/g, '');
     const { data } = runtime.seen(folders);
     const [command, args] = runtime.command(folders, '/usr/bin/mysqlbinlog', [
-      `--stop-datetime=${inUtc(at)}`,
+      // Of the first log; the others are read from their begin.
+      ...[`--start-position=${position}`, `--stop-datetime=${inUtc(at)}`],
       ...(done === '' ? [] : [`--exclude-gtids=${done}`]),
       ...logs.map((name) => join(data, name)),
     ]);
