@@ -86,12 +86,13 @@ async function plant(name: string, change: (point: RecoveryPoint) => void): Prom
   return point.id;
 }
 
-/** Changes the files below /presslift, backs them up as the product does, and puts the good ones back. */
-async function withFiles(script: string): Promise<(point: RecoveryPoint) => void> {
+/** Changes the files below /presslift, backs them up as the product does for a site, and puts the good ones back. */
+async function withFiles(script: string, site = 'acme'): Promise<(point: RecoveryPoint) => void> {
   const out = await onWorkbench(
     `cp -a /presslift /keep; cd /presslift/volumes; ${script}
-     restic backup --quiet --json --host presslift-acme --tag e2e /presslift | tail -n 1
+     restic backup --quiet --json --host "presslift-$1" --tag e2e --tag "site:$1" /presslift | tail -n 1
      sha256sum /presslift/point/files.tsv; rm -rf /presslift; mv /keep /presslift`,
+    site,
   );
   const [summary = '{}', manifest = ''] = lines(out);
   const { snapshot_id: id } = JSON.parse(summary) as { snapshot_id: string };
@@ -179,7 +180,8 @@ const corruptions: Record<string, { finding: string; plant: (name: string) => Pr
         name,
         await withFiles(
           `find wordpress -type f -name '*.jpg' -delete
-           sed -i '/\twordpress\/.*[.]jpg$/d' /presslift/point/files.tsv`,
+           grep -v 'wordpress/.*[.]jpg$' /presslift/point/files.tsv > /work/files.tsv
+           cp /work/files.tsv /presslift/point/files.tsv`,
         ),
       ),
   },
@@ -245,13 +247,7 @@ const corruptions: Record<string, { finding: string; plant: (name: string) => Pr
   },
   'wrong site': {
     finding: 'wrong-site',
-    plant: async (name) =>
-      plant(
-        name,
-        await appended(
-          "UPDATE wp_options SET option_value = 'https://other.example' WHERE option_name IN ('siteurl', 'home')",
-        ),
-      ),
+    plant: async (name) => plant(name, await withFiles('', 'other')),
   },
 };
 
