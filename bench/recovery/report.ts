@@ -126,6 +126,11 @@ export function growthOf(memory: readonly MemoryUse[]): number | null {
   return peak(largest) - peak(smallest);
 }
 
+/** How many times longer the raw pipeline's slowest round took than its quickest, at the worst of all tasks; 1 is a quiet machine. */
+export function rawVariation(comparisons: readonly Comparison[]): number {
+  return Math.max(1, ...comparisons.map(({ raw }) => raw.max / raw.min));
+}
+
 /** The report as a table for people. */
 export function renderReport(report: BenchmarkReport): string {
   const { data, machine, rounds } = report;
@@ -145,11 +150,19 @@ export function renderReport(report: BenchmarkReport): string {
       ]),
     ),
   ];
+  const variation = rawVariation(report.comparisons);
+  if (variation > allowedRatio) {
+    lines.push(
+      '',
+      `The raw pipeline alone varied ${variation.toFixed(1)}-fold between rounds, more than the margin that is ` +
+        'measured: these ratios decide nothing. Measure again on a machine that does nothing else.',
+    );
+  }
   if (report.memory.length > 0) {
-    lines.push('', row(['memory of the worker', 'data', 'before', 'peak', '']));
+    lines.push('', row(['memory of the worker', 'data', 'before', 'peak', 'growth']));
     lines.push(row(['---', '---', '---', '---', '---']));
     for (const { data: name, dataBytes, before, peak } of report.memory) {
-      lines.push(row([name, ...[dataBytes, before, peak].map(megabytes), '']));
+      lines.push(row([name, ...[dataBytes, before, peak, peak - before].map(megabytes)]));
     }
   }
   if (report.memoryGrowthBytes !== null) {

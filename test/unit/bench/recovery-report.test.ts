@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import {
   compare,
   growthOf,
+  rawVariation,
   renderReport,
   spreadOf,
   type BenchmarkReport,
@@ -94,6 +95,20 @@ it('the table says what passed and what did not', () => {
   expect(line('backup')).toMatch(/1\.10 \(1\.10-1\.10\).*\| yes/);
   expect(line('restore')).toMatch(/2\.00 \(2\.00-2\.00\).*\| NO/);
   expect(line('restoreDrill')).toMatch(/61\.0 s.*90 s.*yes/);
-  expect(line('whole')).toMatch(/1500 MB.*100 MB.*120 MB/);
+  expect(line('whole')).toMatch(/1500 MB.*100 MB.*120 MB.*20 MB/);
+  expect(renderReport(report)).not.toContain('decide nothing');
   expect(lines).toContain('Peak with all data over peak with a tenth: 2 MB');
+});
+
+it('the table says when the machine was too noisy for a verdict', () => {
+  const comparisons = compare([...round(1, 100, 110), ...round(2, 350, 385)]);
+  expect(rawVariation(comparisons)).toBe(3.5);
+  const report: BenchmarkReport = {
+    startedAt: '2026-11-23T18:00:00Z',
+    machine: { cpus: 2, memoryBytes: 8e9, loadAverage: 20 },
+    data: { files: 20_000, fileBytes: 1e9, databaseBytes: 5e8 },
+    ...{ rounds: 2, comparisons, memory: [], memoryGrowthBytes: null, timings: [] },
+    measurements: [],
+  };
+  expect(renderReport(report)).toContain('alone varied 3.5-fold');
 });
