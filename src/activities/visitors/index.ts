@@ -21,7 +21,7 @@ const BASELINE_RATE = 8;
 /** One run watches this long at most; the workflow starts another when it still needs one. */
 const LONGEST_MS = 6 * 3_600_000;
 /** Failures that are kept in full; more are only counted. */
-const KEPT_FAILURES = 20;
+const KEPT_FAILURES = 100;
 /** Requests under way at once; a site that hangs must not collect them without end. */
 const MOST_UNDER_WAY = 40;
 

@@ -297,7 +297,7 @@ function purgeCdn(situation: RollbackSituation): Change {
     after: { hosts: site.hosts.names },
     risk: 'low',
     riskReason: 'Pages are fetched anew; the site has more to do for a while.',
-    undo: { possible: false, why: 'A cache fills again by itself.' },
+    undo: { possible: true, how: 'Nothing to take back: a cache fills again by itself.' },
     touches: [],
     params: { hosts: site.hosts.names },
   };
