@@ -42,8 +42,6 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
-  // The old cluster lets WordPress write again, and the fork goes.
-  await sql("GRANT ALL PRIVILEGES ON wordpress.* TO 'wordpress'@'%'", 'defaultdb');
   await closeWorkbench();
   await worker.stop();
   for (const { id } of await clusters()) {

@@ -26,6 +26,7 @@ import { activePlugins, catalogFolder, helloDollySource } from './plugins.ts';
 import {
   emptyDatabase,
   findSnapshot,
+  grantDatabase,
   restoreSnapshot,
   saveSnapshot,
   startHelper,
@@ -99,6 +100,7 @@ export async function setUpSite(setup: SiteSetup): Promise<SeedReport> {
 
   progress('starting the helper');
   await startHelper(cluster);
+  await grantDatabase(credentials.databaseAdminPassword);
   await emptyDatabase(cluster);
   signal?.throwIfAborted();
   const snapshot = findSnapshot(paths.cache, key);

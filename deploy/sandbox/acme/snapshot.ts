@@ -3,16 +3,20 @@
  * quicker than filling a site again.
  */
 import { existsSync } from 'node:fs';
-import { mkdir, readdir, rename, rm } from 'node:fs/promises';
+import { mkdir, readFile, readdir, rename, rm } from 'node:fs/promises';
+import { connect } from 'node:net';
 import { join } from 'node:path';
+import { createConnection } from 'mysql2/promise';
 import type { SandboxKube } from '../kube.ts';
+import { ensureCertificateAuthority } from '../pki.ts';
+import { hostNames, network, ports } from '../settings.ts';
 import { execFile, execText } from './cluster.ts';
 import { helper, helperPod } from './objects.ts';
 
 const target = { pod: helperPod, container: 'tools' };
 
 /** Options of MariaDB's programs: TLS with the certificate checked. The password is in the pod's environment. */
-const connection =
+const clientOptions =
   '--host="$DATABASE_HOST" --port="$DATABASE_PORT" --user="$DATABASE_USER" --ssl-ca="$DATABASE_CA" --ssl-verify-server-cert';
 
 const bash = (script: string): string[] => ['bash', '-o', 'pipefail', '-ec', script];
@@ -24,11 +28,11 @@ const commands = {
     'find . -mindepth 1 -delete; zstd --decompress | tar --extract --numeric-owner --same-owner',
   ),
   saveDatabase: bash(
-    `mariadb-dump ${connection} --single-transaction --no-tablespaces --hex-blob wordpress | zstd -3`,
+    `mariadb-dump ${clientOptions} --single-transaction --no-tablespaces --hex-blob wordpress | zstd -3`,
   ),
-  restoreDatabase: bash(`zstd --decompress | mariadb ${connection} wordpress`),
+  restoreDatabase: bash(`zstd --decompress | mariadb ${clientOptions} wordpress`),
   emptyDatabase: bash(
-    `mariadb ${connection} --execute='DROP DATABASE IF EXISTS wordpress; CREATE DATABASE wordpress CHARACTER SET utf8mb4'`,
+    `mariadb ${clientOptions} --execute='DROP DATABASE IF EXISTS wordpress; CREATE DATABASE wordpress CHARACTER SET utf8mb4'`,
   ),
 };
 
@@ -74,6 +78,27 @@ export async function saveSnapshot(cacheDir: string, key: string): Promise<void>
 export async function restoreSnapshot(snapshot: Snapshot): Promise<void> {
   await execFile(target, commands.restoreDatabase, { input: snapshot.database });
   await execFile(target, commands.restoreFiles, { input: snapshot.files });
+}
+
+/**
+ * Lets WordPress's account do everything in its database again, as the sandbox's administrator: a rollback to a point in
+ * time has left the old database read-only for it.
+ */
+export async function grantDatabase(administratorPassword: string): Promise<void> {
+  const { certFile } = await ensureCertificateAuthority('sandbox-ca');
+  const connection = await createConnection({
+    host: hostNames.database,
+    user: 'doadmin',
+    password: administratorPassword,
+    ssl: { ca: await readFile(certFile), rejectUnauthorized: true, verifyIdentity: true },
+    stream: () => connect(ports.database, network.loopback),
+    connectTimeout: 5_000,
+  });
+  try {
+    await connection.query("GRANT ALL PRIVILEGES ON wordpress.* TO 'wordpress'@'%'");
+  } finally {
+    connection.destroy();
+  }
 }
 
 /** Drops every table of the site's database. */

@@ -40,6 +40,9 @@ async function isAtPhaseOne(): Promise<boolean> {
   const pods = await readyPods();
   const hybrid = pods.filter((pod) => pod.metadata.labels?.['presslift.dev/track'] === 'hybrid');
   if (hybrid.length < 2) return false;
+  // After a point-in-time recovery the site is on another cluster.
+  const deployment = await kubectl(['get', 'deployment', 'wordpress', '-n', 'acme', '-o', 'json']);
+  if (!deployment.includes(`${endpoints.database.host}:${endpoints.database.port}"`)) return false;
   const keys = await kubectl([
     'get',
     'secret',
