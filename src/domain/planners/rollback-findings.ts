@@ -226,6 +226,16 @@ function appFindings(situation: RollbackSituation): Finding[] {
   return found;
 }
 
+/** What a move to another cluster makes wrong in the site file. */
+const siteFileLines = [
+  'database.host',
+  'database.port',
+  'database.ca',
+  'database.credentials',
+  'database.adminCredentials',
+  'database.managed.clusterId',
+];
+
 function databaseFindings({ site, facts, layers, request }: RollbackSituation): Finding[] {
   if (!layers.includes('database')) return [];
   const { database } = facts;
@@ -252,15 +262,25 @@ function databaseFindings({ site, facts, layers, request }: RollbackSituation): 
     );
   }
   found.push(lossFinding(database.losses, database.error));
+  if (inTime && layers.includes('app')) {
+    found.push(
+      finding(
+        'error',
+        'time-and-app',
+        'The Deployment of the recovery point names the old database, so it cannot go back together with a move to another cluster.',
+        'Roll back the application first, and the database to its time after it.',
+      ),
+    );
+  }
   if (inTime) {
     found.push(
       finding(
         'warning',
         'site-file-lines',
         'Afterwards the site uses another database cluster, and the site file still names the old one.',
-        'Change database.host, database.port, database.ca and database.managed.clusterId; the report of the change names the values. Delete the old cluster at the provider when it is needed no more.',
+        `Change ${siteFileLines.join(', ')}; the report of the change names the values. Delete the old cluster at the provider when it is needed no more.`,
         {
-          lines: ['database.host', 'database.port', 'database.ca', 'database.managed.clusterId'],
+          lines: siteFileLines,
           host: site.database.host,
           clusterId: site.database.managed?.clusterId ?? null,
         },

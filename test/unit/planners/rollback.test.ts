@@ -211,6 +211,19 @@ describe('what a plan says', () => {
       ],
     ],
     [
+      'a time together with the application',
+      { point: null, state: null },
+      { databaseTime: '2026-11-23T10:00:00Z', layers: ['database', 'app'] },
+      [
+        'error no-recovery-point',
+        'warning losses-since-point',
+        'error time-and-app',
+        'warning site-file-lines',
+        'info expected-time',
+        'info not-coming-back',
+      ],
+    ],
+    [
       'a time without the layer',
       lostPlugin,
       { databaseTime: '2026-11-23T10:00:00Z', layers: ['plugins-themes'] },
