@@ -27,7 +27,10 @@ export default defineConfig({
       {
         test: {
           name: 'e2e',
-          include: ['test/e2e/**/*.test.ts'],
+          // Those in long/ take half an hour more: `npm run test:e2e -- --long`.
+          include: [
+            process.env.PRESSLIFT_E2E_LONG ? 'test/e2e/**/*.test.ts' : 'test/e2e/*.test.ts',
+          ],
           testTimeout: 1_200_000,
           hookTimeout: 600_000,
           fileParallelism: false,

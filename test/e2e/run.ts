@@ -1,13 +1,16 @@
 /**
  * `npm run test:e2e`: brings the sandbox up (building what is not cached), runs the end-to-end tests on it and takes it
- * down again. `--keep` leaves it up; other arguments go to vitest (a file name runs that file alone).
+ * down again. `--keep` leaves it up, `--long` runs those in long/ too; other arguments go to vitest (a file name runs that
+ * file alone).
  */
 import { sandboxDown, sandboxUp } from '../../deploy/sandbox/engine.ts';
 import { buildGoPrograms, defaultCacheDir } from '../../deploy/sandbox/build/go-programs.ts';
 import { runLayer, summarize } from '../support/vitest-run.ts';
 
 const keep = process.argv.includes('--keep');
-const args = process.argv.slice(2).filter((arg) => arg !== '--keep');
+const args = process.argv.slice(2).filter((arg) => arg !== '--keep' && arg !== '--long');
+const long = process.argv.includes('--long') || args.some((arg) => arg.includes('e2e/long/'));
+if (long) process.env.PRESSLIFT_E2E_LONG = 'yes';
 
 await sandboxUp({ install: true });
 await buildGoPrograms({ names: ['k6'], cacheDir: defaultCacheDir() });

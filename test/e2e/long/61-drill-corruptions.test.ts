@@ -6,22 +6,22 @@ import { createHash, randomBytes } from 'node:crypto';
 import { open, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { createKubernetesClients } from '../../src/activities/kubernetes/clients.ts';
-import { openCatalogue, type Catalogue } from '../../src/activities/recovery/catalogue.ts';
-import { createSecretResolver } from '../../src/activities/secrets/index.ts';
-import { createWordPressAgent } from '../../src/activities/wordpress/agent.ts';
-import { loadSiteFile } from '../../src/activities/sites/load-site.ts';
-import type { RecoveryPoint } from '../../src/domain/recovery/point.ts';
-import { readEnvironment } from '../../deploy/sandbox/environment.ts';
-import { paths } from '../../deploy/sandbox/settings.ts';
-import { startWithTemporal, status, untilClosed } from './support/operations.ts';
+import { createKubernetesClients } from '../../../src/activities/kubernetes/clients.ts';
+import { openCatalogue, type Catalogue } from '../../../src/activities/recovery/catalogue.ts';
+import { createSecretResolver } from '../../../src/activities/secrets/index.ts';
+import { createWordPressAgent } from '../../../src/activities/wordpress/agent.ts';
+import { loadSiteFile } from '../../../src/activities/sites/load-site.ts';
+import type { RecoveryPoint } from '../../../src/domain/recovery/point.ts';
+import { readEnvironment } from '../../../deploy/sandbox/environment.ts';
+import { paths } from '../../../deploy/sandbox/settings.ts';
+import { startWithTemporal, status, untilClosed } from '../support/operations.ts';
 import {
   eventually,
   kubectl,
   kubectlJson,
   startWorker,
   type WorkerProcess,
-} from './support/platform.ts';
+} from '../support/platform.ts';
 import {
   closeWorkbench,
   ensurePhaseOne,
@@ -31,7 +31,7 @@ import {
   openWorkbench,
   sql,
   takePoint,
-} from './support/recovery.ts';
+} from '../support/recovery.ts';
 
 let worker: WorkerProcess;
 let catalogue: Catalogue;

@@ -4,19 +4,19 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { resetAcme } from '../../deploy/sandbox/acme/reset.ts';
-import { sandboxCredentials } from '../../deploy/sandbox/credentials.ts';
-import { databaseClusterId, endpoints } from '../../deploy/sandbox/settings.ts';
-import type { OperationReport } from '../../src/domain/operation.ts';
+import { resetAcme } from '../../../deploy/sandbox/acme/reset.ts';
+import { sandboxCredentials } from '../../../deploy/sandbox/credentials.ts';
+import { databaseClusterId, endpoints } from '../../../deploy/sandbox/settings.ts';
+import type { OperationReport } from '../../../src/domain/operation.ts';
 import {
   approve,
   openGateDigest,
   resultOf,
   startWithTemporal,
   untilClosed,
-} from './support/operations.ts';
-import { kubectlJson, startWorker, type WorkerProcess } from './support/platform.ts';
-import { closeWorkbench, ensurePhaseOne, openWorkbench, sql, visit } from './support/recovery.ts';
+} from '../support/operations.ts';
+import { kubectlJson, startWorker, type WorkerProcess } from '../support/platform.ts';
+import { closeWorkbench, ensurePhaseOne, openWorkbench, sql, visit } from '../support/recovery.ts';
 
 let worker: WorkerProcess;
 

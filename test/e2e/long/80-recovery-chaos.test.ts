@@ -3,7 +3,7 @@
  * that nothing is left over.
  */
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { OperationReport } from '../../src/domain/operation.ts';
+import type { OperationReport } from '../../../src/domain/operation.ts';
 import {
   approve,
   history,
@@ -11,7 +11,7 @@ import {
   resultOf,
   startWithTemporal,
   untilClosed,
-} from './support/operations.ts';
+} from '../support/operations.ts';
 import {
   extensionHashes,
   inPod,
@@ -20,14 +20,14 @@ import {
   temporal,
   wpContent,
   type WorkerProcess,
-} from './support/platform.ts';
+} from '../support/platform.ts';
 import {
   closeWorkbench,
   ensurePhaseOne,
   leftovers,
   openWorkbench,
   visit,
-} from './support/recovery.ts';
+} from '../support/recovery.ts';
 
 let worker: WorkerProcess;
 

@@ -6,8 +6,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { parseDocument } from 'yaml';
-import { paths } from '../../deploy/sandbox/settings.ts';
-import { startWithTemporal, status, untilClosed } from './support/operations.ts';
+import { paths } from '../../../deploy/sandbox/settings.ts';
+import { startWithTemporal, status, untilClosed } from '../support/operations.ts';
 import {
   extensionHashes,
   namespaceFingerprint,
@@ -15,7 +15,7 @@ import {
   startWorker,
   temporal,
   type WorkerProcess,
-} from './support/platform.ts';
+} from '../support/platform.ts';
 import {
   closeWorkbench,
   ensurePhaseOne,
@@ -24,7 +24,7 @@ import {
   sql,
   takePoint,
   visit,
-} from './support/recovery.ts';
+} from '../support/recovery.ts';
 
 let worker: WorkerProcess;
 let sites = '';
