@@ -16,6 +16,7 @@ import {
 } from '../hybrid-storage/cluster.ts';
 import { TRACK_LABEL } from '../../domain/kubernetes/names.ts';
 import { siteCluster, type RecoveryCoreDeps } from '../recovery/deps.ts';
+import { phpPods } from '../rollback/pods.ts';
 
 /** What the activities of `backup` are made with. */
 export interface BackupDeps extends RecoveryCoreDeps {
@@ -23,18 +24,21 @@ export interface BackupDeps extends RecoveryCoreDeps {
   digitaloceanEndpoint?: string;
 }
 
-/** The pod that shows the site as visitors meet it. @throws Unavailable when none is ready */
+/**
+ * The pod that shows the site as visitors meet it. A site that a plugin has broken has none that is ready; then one in which PHP
+ * runs. @throws Unavailable when there is neither
+ */
 export async function requirePod(deps: BackupDeps, site: Site): Promise<string> {
   const k = siteCluster(deps, site);
   const deployment = await readDeployment(k, site);
   const service = await readService(k, site);
   const pods = deployment === null ? [] : await listPods(k, site, selectorOf(deployment));
   const pod = servingPod(pods, service?.spec?.selector?.[TRACK_LABEL] !== undefined);
-  if (pod === null) {
-    const { namespace, deployment: name } = site.cluster;
-    throw failure('Unavailable', `No pod of Deployment ${namespace}/${name} is ready`);
-  }
-  return pod.name;
+  if (pod !== null) return pod.name;
+  const [running] = deployment === null ? [] : await phpPods(k, site);
+  if (running !== undefined) return running.name;
+  const { namespace, deployment: name } = site.cluster;
+  throw failure('Unavailable', `PHP runs in no pod of Deployment ${namespace}/${name}`);
 }
 
 /** The API that the site's managed services are at. @throws InvalidSite, SecretMissing */
