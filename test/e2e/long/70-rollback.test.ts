@@ -4,9 +4,9 @@
  */
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { createHash } from 'node:crypto';
-import { sandboxCredentials } from '../../deploy/sandbox/credentials.ts';
-import { endpoints } from '../../deploy/sandbox/settings.ts';
-import type { OperationReport } from '../../src/domain/operation.ts';
+import { sandboxCredentials } from '../../../deploy/sandbox/credentials.ts';
+import { endpoints } from '../../../deploy/sandbox/settings.ts';
+import type { OperationReport } from '../../../src/domain/operation.ts';
 import {
   approve,
   openGateDigest,
@@ -14,7 +14,7 @@ import {
   startWithTemporal,
   status,
   untilClosed,
-} from './support/operations.ts';
+} from '../support/operations.ts';
 import {
   eventually,
   extensionHashes,
@@ -24,7 +24,7 @@ import {
   startWorker,
   wpContent,
   type WorkerProcess,
-} from './support/platform.ts';
+} from '../support/platform.ts';
 import {
   closeWorkbench,
   ensurePhaseOne,
@@ -33,8 +33,8 @@ import {
   sql,
   takePoint,
   untilSiteAnswers,
-} from './support/recovery.ts';
-import { startVisitors } from './support/visitors.ts';
+} from '../support/recovery.ts';
+import { startVisitors } from '../support/visitors.ts';
 
 let worker: WorkerProcess;
 let point = '';
