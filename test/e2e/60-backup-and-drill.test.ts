@@ -70,9 +70,9 @@ test('the nightly schedule fires, and restic alone restores what it took', async
     if (found === undefined) throw new Error(`no ${kind} snapshot of ${point.id}`);
     return found.id;
   };
-  await onWorkbench('restic restore --quiet "$1" --target /work/restored', snapshot('files'));
+  await onWorkbench('restic restore --quiet "$1" --target /bench/restored', snapshot('files'));
   const restored = await onWorkbench(
-    'cd /work/restored/presslift/volumes/wp-content; find plugins themes -type f -exec sha256sum {} +',
+    'cd /bench/restored/presslift/volumes/wp-content; find plugins themes -type f -exec sha256sum {} +',
   );
   const [pod] = await readyPods();
   const serving = await extensionHashes(pod?.metadata.name ?? '');

@@ -15,9 +15,10 @@ import type {
   DrillStage,
   RecoveryPoint,
 } from '../../domain/recovery/point.ts';
+import type { FilesComparison } from '../../domain/recovery/files-comparison.ts';
 import type { DrillActivities, DrillFindings, DrillInput } from '../contracts.ts';
 import { databaseAccess, withDatabase } from '../recovery/database.ts';
-import { restoreDatabase, restoreFiles, type FilesComparison } from '../recovery/restore.ts';
+import { restoreDatabase, restoreFiles } from '../recovery/restore.ts';
 import { clusterOf, pointOf, timed, type DrillDeps } from './deps.ts';
 import { findingsOf } from './failures.ts';
 import { created } from './place.ts';

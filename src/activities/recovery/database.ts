@@ -97,27 +97,6 @@ export async function measureDatabase(
   }
 }
 
-/**
- * Everything that a Job has to run on one connection for the manifest: the settings, the statements about definitions, and
- * one for each table that there is now. Its rows go into `manifestOf`, which notices when a table came or went since.
- */
-export async function manifestStatements(
-  connection: Connection,
-  schema: string,
-): Promise<string[]> {
-  try {
-    for (const statement of manifestSession) await connection.query(statement);
-    const tables = await ask(connection, tableStatements(schema));
-    return [
-      ...manifestSession,
-      ...definitionStatements(schema),
-      ...tables.map(([statement]) => String(statement)),
-    ];
-  } catch (error) {
-    throw databaseFailure(error, addressOf(connection));
-  }
-}
-
 /** @throws NotFound (no such schema), PreconditionFailed (a row or table could not be measured) */
 export function manifestOf(schema: string, rows: readonly ManifestRow[]): DatabaseManifest {
   try {

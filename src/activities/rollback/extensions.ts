@@ -37,6 +37,13 @@ export function createExtensions(deps: RollbackDeps): ExtensionChanges {
     }
   }
 
+  async function exchange(input: ChangeInput, mode: 'switch' | 'back') {
+    const { folder, trees } = await treesOf(input);
+    const { site, operationId } = input;
+    const exchanged = await exchangeTrees(deps, site, { operationId, folder, trees, mode });
+    return { folder, trees, exchanged };
+  }
+
   /** PHP of every pod reads the exchanged files: by new pods where running ones keep the folders that they mounted. */
   async function anew(input: ChangeInput, trees: PointTree[], step: string): Promise<ChangeResult> {
     const { site, operationId, change } = input;
@@ -98,14 +105,7 @@ export function createExtensions(deps: RollbackDeps): ExtensionChanges {
     },
 
     async switchExtensions(input) {
-      const { folder, trees } = await treesOf(input);
-      const { site, operationId } = input;
-      const exchanged = await exchangeTrees(deps, site, {
-        operationId,
-        folder,
-        trees,
-        mode: 'switch',
-      });
+      const { folder, trees, exchanged } = await exchange(input, 'switch');
       return {
         trees: shown(exchanged),
         kept: `${folder}/kept`,
@@ -114,14 +114,7 @@ export function createExtensions(deps: RollbackDeps): ExtensionChanges {
     },
 
     async switchExtensionsBack(input) {
-      const { folder, trees } = await treesOf(input);
-      const { site, operationId } = input;
-      const exchanged = await exchangeTrees(deps, site, {
-        operationId,
-        folder,
-        trees,
-        mode: 'back',
-      });
+      const { trees, exchanged } = await exchange(input, 'back');
       return { trees: shown(exchanged), ...(await anew(input, trees, 'files-back')) };
     },
   };

@@ -1,22 +1,13 @@
 import type { CriterionResult } from '../criterion.ts';
 import type { JsonObject } from '../json.ts';
 import { drillCriterion } from './drill-criteria.ts';
+import type { FilesComparison } from './files-comparison.ts';
 
 /** What one restored volume looks like beside its list of files. Lists are samples of paths, `<claim>/…`; `counts` are whole. */
-export interface RestoredVolume {
+export interface RestoredVolume extends Omit<FilesComparison, 'errors'> {
   claim: string;
   /** It has plugins, themes or all of WordPress, and so is never rightly empty, whatever the list says. */
   holdsCode: boolean;
-  files: number;
-  bytes: number;
-  /** Files that the list names for it. */
-  expected: number;
-  missing: string[];
-  changed: string[];
-  extra: string[];
-  permissions: string[];
-  counts: { missing: number; changed: number; extra: number; permissions: number };
-  manifestIntact: boolean;
 }
 
 /** Criteria of the restored files. */

@@ -21,9 +21,9 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
   restoreFiles,
   sameFiles,
-  type FilesComparison,
   type RestoreTarget,
 } from '../../../src/activities/recovery/restore.ts';
+import type { FilesComparison } from '../../../src/domain/recovery/files-comparison.ts';
 import type { RecoveryPoint } from '../../../src/domain/recovery/point.ts';
 import {
   openLabStorage,

@@ -59,7 +59,7 @@ beforeAll(async () => {
   good = await catalogue.read(await takePoint());
   await onWorkbench('restic restore --quiet "$1" --target /', good.files?.snapshotId ?? '');
   await onWorkbench(
-    'mkdir -p /work && restic dump "$1" database.sql > /work/good.sql',
+    'mkdir -p /bench && restic dump "$1" database.sql > /bench/good.sql',
     good.database?.snapshotId ?? '',
   );
 });
@@ -106,8 +106,8 @@ async function withFiles(script: string, site = 'acme'): Promise<(point: Recover
 /** A dump made by a filter from the good one, backed up as the product does. */
 async function withDump(filter: string): Promise<(point: RecoveryPoint) => void> {
   const out = await onWorkbench(
-    `${filter} < /work/good.sql > /work/database.sql
-     restic backup --quiet --json --host presslift-acme --tag e2e --stdin --stdin-filename database.sql < /work/database.sql | tail -n 1`,
+    `${filter} < /bench/good.sql > /bench/database.sql
+     restic backup --quiet --json --host presslift-acme --tag e2e --stdin --stdin-filename database.sql < /bench/database.sql | tail -n 1`,
   );
   const { snapshot_id: id } = JSON.parse(out) as { snapshot_id: string };
   return ({ database }) => {
@@ -127,7 +127,7 @@ const corruptions: Record<string, { finding: string; plant: (name: string) => Pr
   'truncated dump': {
     finding: 'truncated-dump',
     plant: async (name) =>
-      plant(name, await withDump('head -c "$(( $(stat -c %s /work/good.sql) * 6 / 10 ))"')),
+      plant(name, await withDump('head -c "$(( $(stat -c %s /bench/good.sql) * 6 / 10 ))"')),
   },
   'lost rows': {
     finding: 'rows',
@@ -180,8 +180,8 @@ const corruptions: Record<string, { finding: string; plant: (name: string) => Pr
         name,
         await withFiles(
           `find wordpress -type f -name '*.jpg' -delete
-           grep -v 'wordpress/.*[.]jpg$' /presslift/point/files.tsv > /work/files.tsv
-           cp /work/files.tsv /presslift/point/files.tsv`,
+           grep -v 'wordpress/.*[.]jpg$' /presslift/point/files.tsv > /bench/files.tsv
+           cp /bench/files.tsv /presslift/point/files.tsv`,
         ),
       ),
   },

@@ -6,6 +6,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { OperationReport } from '../../../src/domain/operation.ts';
 import {
   approve,
+  closedAs,
   history,
   openGateDigest,
   resultOf,
@@ -17,7 +18,6 @@ import {
   inPod,
   readyPods,
   startWorker,
-  temporal,
   wpContent,
   type WorkerProcess,
 } from '../support/platform.ts';
@@ -42,26 +42,11 @@ afterAll(async () => {
   await worker.stop();
 });
 
-const isClosed = async (workflowId: string) => {
-  const out = await temporal([
-    'workflow',
-    'describe',
-    '--workflow-id',
-    workflowId,
-    '--output',
-    'json',
-  ]);
-  const { workflowExecutionInfo } = JSON.parse(out) as {
-    workflowExecutionInfo: { status: string };
-  };
-  return !workflowExecutionInfo.status.endsWith('RUNNING');
-};
-
 /** Kills the worker each time a further activity has completed, until the workflow is closed. Returns how often. */
 async function killAtEveryBoundary(workflowId: string): Promise<number> {
   let seen = 0;
   let kills = 0;
-  while (!(await isClosed(workflowId))) {
+  while ((await closedAs(workflowId)) === undefined) {
     const events = await history(workflowId);
     const completed = events.filter(({ eventType }) =>
       eventType.endsWith('ACTIVITY_TASK_COMPLETED'),

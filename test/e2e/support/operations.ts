@@ -64,27 +64,26 @@ export const signal = (workflowId: string, name: string, input: object) =>
     JSON.stringify(input),
   ]);
 
+/** How a workflow run was closed, in Temporal's word; undefined while it runs. */
+export async function closedAs(workflowId: string): Promise<string | undefined> {
+  const out = await temporal([
+    'workflow',
+    'describe',
+    '--workflow-id',
+    workflowId,
+    '--output',
+    'json',
+  ]);
+  const { workflowExecutionInfo } = JSON.parse(out) as {
+    workflowExecutionInfo: { status: string };
+  };
+  const now = workflowExecutionInfo.status.replace('WORKFLOW_EXECUTION_STATUS_', '');
+  return now === 'RUNNING' ? undefined : now;
+}
+
 /** Waits until a workflow run is closed and returns the status that Temporal gives it. */
 export const untilClosed = (workflowId: string, timeoutMs = 600_000) =>
-  eventually(
-    `${workflowId} closed`,
-    async () => {
-      const out = await temporal([
-        'workflow',
-        'describe',
-        '--workflow-id',
-        workflowId,
-        '--output',
-        'json',
-      ]);
-      const { workflowExecutionInfo } = JSON.parse(out) as {
-        workflowExecutionInfo: { status: string };
-      };
-      const now = workflowExecutionInfo.status.replace('WORKFLOW_EXECUTION_STATUS_', '');
-      return now === 'RUNNING' ? undefined : now;
-    },
-    { timeoutMs, everyMs: 1_000 },
-  );
+  eventually(`${workflowId} closed`, () => closedAs(workflowId), { timeoutMs, everyMs: 1_000 });
 
 /** What a closed workflow returned. */
 export async function resultOf<T>(workflowId: string): Promise<T> {
