@@ -4,7 +4,7 @@ import { selectorText } from '../../domain/kubernetes/rollout.ts';
 import type { AppPart } from '../../domain/recovery/point.ts';
 import type { Site } from '../../domain/site/schema.ts';
 import type { BackupActivities } from '../contracts.ts';
-import { requireDeployment, selectorOf } from '../hybrid-storage/cluster.ts';
+import { requireDeployment, selectorOf } from '../kubernetes/site-objects.ts';
 import type { KubernetesClients } from '../kubernetes/clients.ts';
 import { calling } from '../kubernetes/errors.ts';
 import { siteCluster } from '../recovery/deps.ts';

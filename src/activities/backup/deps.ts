@@ -13,10 +13,10 @@ import {
   readService,
   selectorOf,
   servingPod,
-} from '../hybrid-storage/cluster.ts';
+} from '../kubernetes/site-objects.ts';
 import { TRACK_LABEL } from '../../domain/kubernetes/names.ts';
 import { siteCluster, type RecoveryCoreDeps } from '../recovery/deps.ts';
-import { phpPods } from '../rollback/pods.ts';
+import { phpPods } from '../kubernetes/php-pods.ts';
 
 /** What the activities of `backup` are made with. */
 export interface BackupDeps extends RecoveryCoreDeps {

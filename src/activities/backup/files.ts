@@ -16,7 +16,7 @@ import {
   readDeployment,
   requireDeployment,
   selectorOf,
-} from '../hybrid-storage/cluster.ts';
+} from '../kubernetes/site-objects.ts';
 import { readConfigMap } from '../hybrid-storage/config-source.ts';
 import { extensionFolders } from '../hybrid-storage/observe.ts';
 import { remove } from '../kubernetes/apply.ts';

@@ -3,7 +3,7 @@ import type { ContentVolume, VolumeSnapshotRef } from '../../domain/recovery/poi
 import type { Site } from '../../domain/site/schema.ts';
 import type { BackupActivities } from '../contracts.ts';
 import { failure } from '../failure.ts';
-import { requireDeployment } from '../hybrid-storage/cluster.ts';
+import { requireDeployment } from '../kubernetes/site-objects.ts';
 import { calling } from '../kubernetes/errors.ts';
 import { siteCluster } from '../recovery/deps.ts';
 import type { BackupDeps } from './deps.ts';

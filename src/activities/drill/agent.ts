@@ -7,7 +7,8 @@ import type { Site } from '../../domain/site/schema.ts';
 import { cancellationSignal } from '../activity-context.ts';
 import type { DrillPlace } from '../contracts.ts';
 import type { KubernetesClients } from '../kubernetes/clients.ts';
-import { calling, failure } from '../kubernetes/errors.ts';
+import { failure } from '../failure.ts';
+import { calling } from '../kubernetes/errors.ts';
 import { agentAnswer, agentCode, type AgentOperation } from '../wordpress/agent.ts';
 
 /** The site as its copy is: another namespace and another host. */

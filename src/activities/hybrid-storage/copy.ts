@@ -5,7 +5,7 @@ import type { Site } from '../../domain/site/schema.ts';
 import type { TreeDigest } from '../../domain/wordpress.ts';
 import { mergePatch } from '../kubernetes/apply.ts';
 import type { KubernetesClients } from '../kubernetes/clients.ts';
-import { failure } from '../kubernetes/errors.ts';
+import { failure } from '../failure.ts';
 import { runJob } from '../kubernetes/jobs.ts';
 import { scripts } from './deps.ts';
 

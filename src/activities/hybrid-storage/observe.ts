@@ -25,7 +25,7 @@ import {
   readService,
   selectorOf,
   servingPod,
-} from './cluster.ts';
+} from '../kubernetes/site-objects.ts';
 import { readConfigExtra, readConfigMap } from './config-source.ts';
 import { clusterOf, type HybridStorageDeps } from './deps.ts';
 import { keptSalts } from './salts.ts';

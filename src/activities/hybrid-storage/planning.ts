@@ -5,7 +5,7 @@ import { absentDigest, observed } from '../../domain/planners/hybrid-storage-fac
 import { planHybridStorage } from '../../domain/planners/hybrid-storage.ts';
 import type { Site } from '../../domain/site/schema.ts';
 import type { PlanningActivities } from '../contracts.ts';
-import { failure } from '../kubernetes/errors.ts';
+import { failure } from '../failure.ts';
 import {
   listPods,
   readClaim,
@@ -15,7 +15,7 @@ import {
   requireDeployment,
   selectorOf,
   servingPod,
-} from './cluster.ts';
+} from '../kubernetes/site-objects.ts';
 import { readConfigMap } from './config-source.ts';
 import { clusterOf, type HybridStorageDeps } from './deps.ts';
 import { keptSalts } from './salts.ts';

@@ -17,9 +17,15 @@ import type { Site } from '../../domain/site/schema.ts';
 import type { ChangeInput, ChangeResult, HybridStorageActivities } from '../contracts.ts';
 import { apply, mergePatch, replace } from '../kubernetes/apply.ts';
 import type { KubernetesClients } from '../kubernetes/clients.ts';
-import { failure } from '../kubernetes/errors.ts';
+import { failure } from '../failure.ts';
 import { pauseWithHeartbeat } from '../kubernetes/wait.ts';
-import { isUsable, listPods, requireDeployment, requireService, selectorOf } from './cluster.ts';
+import {
+  isUsable,
+  listPods,
+  requireDeployment,
+  requireService,
+  selectorOf,
+} from '../kubernetes/site-objects.ts';
 import { sameExtensions, sameSite } from './compare.ts';
 import { clusterOf, type HybridStorageDeps } from './deps.ts';
 import { awaitEndpoints, awaitPodsGone, awaitReadyPods, awaitSettled } from './rollout-waits.ts';

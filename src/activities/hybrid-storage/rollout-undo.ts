@@ -6,10 +6,16 @@ import type { Site } from '../../domain/site/schema.ts';
 import type { ChangeInput, ChangeResult, HybridStorageActivities } from '../contracts.ts';
 import { mergePatch, replace } from '../kubernetes/apply.ts';
 import type { KubernetesClients } from '../kubernetes/clients.ts';
-import { failure } from '../kubernetes/errors.ts';
+import { failure } from '../failure.ts';
 import { pauseWithHeartbeat } from '../kubernetes/wait.ts';
 import { requireRecovery } from '../recovery/objects.ts';
-import { isUsable, listPods, requireDeployment, requireService, selectorOf } from './cluster.ts';
+import {
+  isUsable,
+  listPods,
+  requireDeployment,
+  requireService,
+  selectorOf,
+} from '../kubernetes/site-objects.ts';
 import { clusterOf, type HybridStorageDeps } from './deps.ts';
 import { defaultDrainMs, deploymentRef, setSelector } from './rollout-changes.ts';
 import { awaitEndpoints, awaitPodsGone, awaitReadyPods, awaitSettled } from './rollout-waits.ts';

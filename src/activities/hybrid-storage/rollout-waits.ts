@@ -1,9 +1,16 @@
 import type { V1Deployment } from '@kubernetes/client-node';
 import type { Site } from '../../domain/site/schema.ts';
 import type { KubernetesClients } from '../kubernetes/clients.ts';
-import { calling, failure } from '../kubernetes/errors.ts';
+import { failure } from '../failure.ts';
+import { calling } from '../kubernetes/errors.ts';
 import { waitUntil } from '../kubernetes/wait.ts';
-import { isUsable, listPods, requireDeployment, selectorOf, type SitePod } from './cluster.ts';
+import {
+  isUsable,
+  listPods,
+  requireDeployment,
+  selectorOf,
+  type SitePod,
+} from '../kubernetes/site-objects.ts';
 
 const rolloutTimeoutMs = 900_000;
 /** An image pull or a crash that goes on for this long is not a passing one. */

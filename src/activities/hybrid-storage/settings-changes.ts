@@ -19,7 +19,7 @@ import type { Site } from '../../domain/site/schema.ts';
 import type { ChangeInput, ChangeResult, HybridStorageActivities } from '../contracts.ts';
 import { apply, mergePatch, read, remove } from '../kubernetes/apply.ts';
 import type { KubernetesClients } from '../kubernetes/clients.ts';
-import { failure } from '../kubernetes/errors.ts';
+import { failure } from '../failure.ts';
 import { requireRecovery } from '../recovery/objects.ts';
 import {
   listPods,
@@ -28,7 +28,7 @@ import {
   requireService,
   selectorOf,
   servingPod,
-} from './cluster.ts';
+} from '../kubernetes/site-objects.ts';
 import { readConfigExtra } from './config-source.ts';
 import { clusterOf, type HybridStorageDeps } from './deps.ts';
 import { keptSalts, saltsFingerprint } from './salts.ts';

@@ -16,9 +16,15 @@ import type { Site } from '../../domain/site/schema.ts';
 import type { ChangeInput, ChangeResult, HybridStorageActivities } from '../contracts.ts';
 import { apply, read, refOf, remove, titleOf } from '../kubernetes/apply.ts';
 import type { KubernetesClients } from '../kubernetes/clients.ts';
-import { calling, failure } from '../kubernetes/errors.ts';
+import { failure } from '../failure.ts';
+import { calling } from '../kubernetes/errors.ts';
 import { waitUntil } from '../kubernetes/wait.ts';
-import { readClaim, readService, requireDeployment, selectorOf } from './cluster.ts';
+import {
+  readClaim,
+  readService,
+  requireDeployment,
+  selectorOf,
+} from '../kubernetes/site-objects.ts';
 import { copyAndNote, readSharedVolume } from './copy.ts';
 import { clusterOf, type HybridStorageDeps } from './deps.ts';
 import { proveSharing } from './share-probe.ts';

@@ -13,7 +13,7 @@ import {
   VersionApi,
 } from '@kubernetes/client-node';
 import { createExec, type ExecInPod } from './exec.ts';
-import { failure } from './errors.ts';
+import { failure } from '../failure.ts';
 
 /** Everything that activities use to talk to one cluster. */
 export interface KubernetesClients {

@@ -1,22 +1,6 @@
 import { ApiException } from '@kubernetes/client-node';
 import { ApplicationFailure } from '@temporalio/common';
-import { failures, type FailureType } from '../../domain/failures.ts';
-
-/** An `ApplicationFailure` of a type of the table in src/domain/failures.ts, retryable as the table says. */
-export function failure(
-  type: FailureType,
-  message: string,
-  cause?: unknown,
-  details: unknown[] = [],
-): ApplicationFailure {
-  return ApplicationFailure.create({
-    type,
-    message,
-    nonRetryable: !failures[type].retryable,
-    cause: cause instanceof Error ? cause : undefined,
-    details,
-  });
-}
+import { failure } from '../failure.ts';
 
 /** HTTP status of an error of the Kubernetes client, or null when the server gave no answer at all. */
 export function statusCode(error: unknown): number | null {

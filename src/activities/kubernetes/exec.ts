@@ -1,6 +1,6 @@
 import { PassThrough, type Readable, Writable } from 'node:stream';
 import { Exec, type KubeConfig, type V1Status } from '@kubernetes/client-node';
-import { failure } from './errors.ts';
+import { failure } from '../failure.ts';
 
 export interface ExecRequest {
   namespace: string;

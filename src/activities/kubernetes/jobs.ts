@@ -2,7 +2,8 @@ import type { V1Job } from '@kubernetes/client-node';
 import { cancellationRequested, withoutCancellation } from '../activity-context.ts';
 import { apply, read, remove } from './apply.ts';
 import type { KubernetesClients } from './clients.ts';
-import { calling, failure, isNotFound } from './errors.ts';
+import { failure } from '../failure.ts';
+import { calling, isNotFound } from './errors.ts';
 import { waitUntil } from './wait.ts';
 
 export interface JobOutcome {

@@ -1,7 +1,7 @@
 import { ApplicationFailure } from '@temporalio/common';
 import type { FailureType } from '../../domain/failures.ts';
 import { heartbeat, pause } from '../activity-context.ts';
-import { failure } from './errors.ts';
+import { failure } from '../failure.ts';
 
 export interface WaitOptions<T> {
   /** What is waited for, as it follows "waiting until": `2 new pods are ready`. */

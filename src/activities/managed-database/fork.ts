@@ -4,7 +4,7 @@ import type { Site } from '../../domain/site/schema.ts';
 import type { RollbackActivities } from '../contracts.ts';
 import type { DigitalOcean, ManagedDatabase, TrustedSource } from '../digitalocean/client.ts';
 import { failure, failureTypeOf } from '../failure.ts';
-import { readDeployment } from '../hybrid-storage/cluster.ts';
+import { readDeployment } from '../kubernetes/site-objects.ts';
 import { pauseWithHeartbeat, waitUntil } from '../kubernetes/wait.ts';
 import { withDatabase } from '../recovery/database.ts';
 import { Secret } from '../secrets/secret.ts';

@@ -8,7 +8,7 @@ import { forkNames, type ForkNames } from '../../domain/recovery/database-fork.t
 import type { Site } from '../../domain/site/schema.ts';
 import type { ChangeInput, RollbackActivities } from '../contracts.ts';
 import { failure } from '../failure.ts';
-import { listPods, requireDeployment, selectorOf } from '../hybrid-storage/cluster.ts';
+import { listPods, requireDeployment, selectorOf } from '../kubernetes/site-objects.ts';
 import { awaitSettled } from '../hybrid-storage/rollout-waits.ts';
 import { replace } from '../kubernetes/apply.ts';
 import type { KubernetesClients } from '../kubernetes/clients.ts';

@@ -15,8 +15,7 @@ import type { Site } from '../../domain/site/schema.ts';
 import type { RecoveryActivities } from '../contracts.ts';
 import { apply, mergePatch, read } from '../kubernetes/apply.ts';
 import type { KubernetesClients } from '../kubernetes/clients.ts';
-import { failureTypeOf } from '../failure.ts';
-import { failure } from '../kubernetes/errors.ts';
+import { failure, failureTypeOf } from '../failure.ts';
 import { waitUntil } from '../kubernetes/wait.ts';
 import {
   listPods,
@@ -26,7 +25,7 @@ import {
   readService,
   selectorOf,
   servingPod,
-} from '../hybrid-storage/cluster.ts';
+} from '../kubernetes/site-objects.ts';
 import { readConfigMap } from '../hybrid-storage/config-source.ts';
 import { clusterOf, type HybridStorageDeps } from '../hybrid-storage/deps.ts';
 import { keptSalts } from '../hybrid-storage/salts.ts';

@@ -10,7 +10,7 @@ import type { RecoveryPointRef } from '../../domain/operation.ts';
 import type { Site } from '../../domain/site/schema.ts';
 import { read } from '../kubernetes/apply.ts';
 import type { KubernetesClients } from '../kubernetes/clients.ts';
-import { failure } from '../kubernetes/errors.ts';
+import { failure } from '../failure.ts';
 
 /** What a recovery point keeps of a site's Kubernetes objects and of WordPress, as JSON in a Secret. */
 export interface RecoveryContent {

@@ -10,7 +10,6 @@ import {
 } from '../activity-context.ts';
 import { apply, mergePatch, read, remove } from '../kubernetes/apply.ts';
 import type { KubernetesClients } from '../kubernetes/clients.ts';
-import { failure } from '../kubernetes/errors.ts';
 import {
   awaitJob,
   hasFailed,
@@ -19,7 +18,7 @@ import {
   removeJob,
   type JobOutcome,
 } from '../kubernetes/jobs.ts';
-import { failureTypeOf } from '../failure.ts';
+import { failure, failureTypeOf } from '../failure.ts';
 import { addressOf, toolboxJobManifest, toolboxSecretManifest } from './toolbox-manifest.ts';
 
 export { toolboxScript, type ScriptLibrary } from './toolbox-script.ts';

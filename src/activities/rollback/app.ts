@@ -15,17 +15,18 @@ import type { Json } from '../../domain/json.ts';
 import type { AppPart } from '../../domain/recovery/point.ts';
 import type { Site } from '../../domain/site/schema.ts';
 import type { ChangeInput, ChangeResult, RollbackActivities } from '../contracts.ts';
-import { requireDeployment } from '../hybrid-storage/cluster.ts';
+import { requireDeployment } from '../kubernetes/site-objects.ts';
 import { readConfigMap } from '../hybrid-storage/config-source.ts';
 import { apply, read, replace } from '../kubernetes/apply.ts';
 import type { KubernetesClients } from '../kubernetes/clients.ts';
-import { failure } from '../kubernetes/errors.ts';
+import { failure } from '../failure.ts';
 import { openCatalogue } from '../recovery/catalogue.ts';
 import { siteCluster } from '../recovery/deps.ts';
 import { contentOf, requireRecovery } from '../recovery/objects.ts';
 import type { V1Secret } from '@kubernetes/client-node';
 import type { RollbackDeps } from './deps.ts';
-import { awaitRollout, phpPods, restartMark } from './pods.ts';
+import { phpPods } from '../kubernetes/php-pods.ts';
+import { awaitRollout, restartMark } from './pods.ts';
 
 /** The Deployment's template of the point, rolled out; and back to the one of before. */
 export function createApp(

@@ -5,8 +5,7 @@ import { describeDifferences, sameDatabases } from '../../domain/recovery/databa
 import type { RecoveryPoint } from '../../domain/recovery/point.ts';
 import type { Site } from '../../domain/site/schema.ts';
 import type { ChangeInput, ChangeResult, RollbackActivities } from '../contracts.ts';
-import { failureTypeOf } from '../failure.ts';
-import { failure } from '../kubernetes/errors.ts';
+import { failure, failureTypeOf } from '../failure.ts';
 import { openCatalogue } from '../recovery/catalogue.ts';
 import { databaseAccess, withDatabase } from '../recovery/database.ts';
 import { siteCluster } from '../recovery/deps.ts';
@@ -16,7 +15,7 @@ import { whereabouts } from './database-moves.ts';
 import { switchBack, switchToPoint, type Schemas } from './database-switch.ts';
 import type { RollbackDeps } from './deps.ts';
 import { countLosses, nothingLost } from './losses.ts';
-import { onePhpPod } from './pods.ts';
+import { onePhpPod } from '../kubernetes/php-pods.ts';
 import { quoted, rowsOf, schemaExists, setReadOnly, word } from './sql.ts';
 
 type DatabaseChanges = Pick<

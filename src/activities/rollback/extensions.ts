@@ -1,6 +1,6 @@
 import { operationKey } from '../../domain/kubernetes/names.ts';
 import type { ChangeInput, ChangeResult, RollbackActivities } from '../contracts.ts';
-import { failure } from '../kubernetes/errors.ts';
+import { failure } from '../failure.ts';
 import { openCatalogue } from '../recovery/catalogue.ts';
 import { siteCluster } from '../recovery/deps.ts';
 import { restoreFiles, sameFiles } from '../recovery/restore.ts';

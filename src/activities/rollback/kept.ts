@@ -4,7 +4,7 @@ import { rollbackOfFolder, rollbackOfSchema } from '../../domain/planners/rollba
 import { keptDatabasePrefix, rollbackDatabasePrefix } from '../../domain/recovery/request.ts';
 import type { Site } from '../../domain/site/schema.ts';
 import type { ChangeResult, RollbackActivities } from '../contracts.ts';
-import { failure } from '../kubernetes/errors.ts';
+import { failure } from '../failure.ts';
 import { databaseAccess, withDatabase } from '../recovery/database.ts';
 import { dropSchema } from './database.ts';
 import type { RollbackDeps } from './deps.ts';

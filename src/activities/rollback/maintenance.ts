@@ -3,7 +3,7 @@ import type { ChangeResult, RollbackActivities } from '../contracts.ts';
 import type { KubernetesClients } from '../kubernetes/clients.ts';
 import { siteCluster } from '../recovery/deps.ts';
 import type { RollbackDeps } from './deps.ts';
-import { phpPods } from './pods.ts';
+import { phpPods } from '../kubernetes/php-pods.ts';
 
 /** Maintenance mode ends by itself after this, should nobody come back to end it. */
 const longestMs = 3_600_000;

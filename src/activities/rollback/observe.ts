@@ -11,7 +11,7 @@ import type { RollbackRequest } from '../../domain/recovery/request.ts';
 import type { Site } from '../../domain/site/schema.ts';
 import { cancellationSignal } from '../activity-context.ts';
 import { failureTypeOf } from '../failure.ts';
-import { readDeployment } from '../hybrid-storage/cluster.ts';
+import { readDeployment } from '../kubernetes/site-objects.ts';
 import { openCatalogue, resolvePoint, type Catalogue } from '../recovery/catalogue.ts';
 import { databaseAccess, withDatabase } from '../recovery/database.ts';
 import { siteCluster } from '../recovery/deps.ts';
@@ -21,7 +21,8 @@ import { appFacts } from './app.ts';
 import type { PageReader, RollbackDeps } from './deps.ts';
 import { keptDatabases } from './kept.ts';
 import { countLosses } from './losses.ts';
-import { onePhpPod, stuckRollout } from './pods.ts';
+import { onePhpPod } from '../kubernetes/php-pods.ts';
+import { stuckRollout } from './pods.ts';
 import { tablesOf } from './sql.ts';
 import { claimsOf, compareTrees, keptTrees, pointTrees } from './trees.ts';
 

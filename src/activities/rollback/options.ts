@@ -1,10 +1,10 @@
 import { digestOf } from '../../domain/digest.ts';
 import type { Json, JsonObject } from '../../domain/json.ts';
 import type { ChangeInput, ChangeResult, RollbackActivities } from '../contracts.ts';
-import { failure } from '../kubernetes/errors.ts';
+import { failure } from '../failure.ts';
 import { siteCluster } from '../recovery/deps.ts';
 import type { RollbackDeps } from './deps.ts';
-import { onePhpPod } from './pods.ts';
+import { onePhpPod } from '../kubernetes/php-pods.ts';
 
 export function createOptions(
   deps: RollbackDeps,

@@ -9,7 +9,7 @@ import { rollbackLayers } from '../../domain/recovery/point.ts';
 import type { RollbackRequest } from '../../domain/recovery/request.ts';
 import type { PlanningActivities } from '../contracts.ts';
 import { failure } from '../failure.ts';
-import { readDeployment } from '../hybrid-storage/cluster.ts';
+import { readDeployment } from '../kubernetes/site-objects.ts';
 import type { ObserverRegistry } from '../hybrid-storage/planning.ts';
 import { openCatalogue } from '../recovery/catalogue.ts';
 import { databaseAccess, withDatabase } from '../recovery/database.ts';

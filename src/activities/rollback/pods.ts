@@ -1,73 +1,19 @@
 import { readFileSync } from 'node:fs';
-import type { V1Deployment, V1Pod } from '@kubernetes/client-node';
+import type { V1Deployment } from '@kubernetes/client-node';
 import { operationKey } from '../../domain/kubernetes/names.ts';
 import { selectorText } from '../../domain/kubernetes/rollout.ts';
 import { restartAnnotations } from '../../domain/planners/rollback-facts.ts';
-import { containersOf, digestIn } from '../../domain/planners/rollback-app.ts';
+import { containersOf } from '../../domain/planners/rollback-app.ts';
 import type { Site } from '../../domain/site/schema.ts';
+import { phpPods } from '../kubernetes/php-pods.ts';
 import { cancellationSignal } from '../activity-context.ts';
-import { listPods, requireDeployment, selectorOf } from '../hybrid-storage/cluster.ts';
+import { listPods, requireDeployment, selectorOf } from '../kubernetes/site-objects.ts';
 import { deploymentRef } from '../hybrid-storage/rollout-changes.ts';
 import { mergePatch } from '../kubernetes/apply.ts';
 import type { KubernetesClients } from '../kubernetes/clients.ts';
-import { calling, failure } from '../kubernetes/errors.ts';
+import { calling } from '../kubernetes/errors.ts';
 import { waitUntil } from '../kubernetes/wait.ts';
-import { failureTypeOf } from '../failure.ts';
-
-/** A pod whose PHP container runs, whether visitors are sent to it or not. */
-export interface PhpPod {
-  name: string;
-  ready: boolean;
-  /** Image digests of its containers by name, as far as the node tells. */
-  images: Record<string, string>;
-}
-
-/**
- * Pods in which the agent can run, ready ones first. A site that a plugin has broken may have none that is ready.
- */
-export async function phpPods(k: KubernetesClients, site: Site): Promise<PhpPod[]> {
-  const { namespace } = site.cluster;
-  const selector = selectorOf(await requireDeployment(k, site));
-  const list = await calling('list', `pods in ${namespace}`, () =>
-    k.core.listNamespacedPod({ namespace, labelSelector: selectorText(selector) }),
-  );
-  return list.items
-    .filter((pod) => pod.metadata?.deletionTimestamp === undefined && runsPhp(pod, site))
-    .map((pod) => ({
-      name: pod.metadata?.name ?? '',
-      ready:
-        pod.status?.conditions?.some((one) => one.type === 'Ready' && one.status === 'True') ??
-        false,
-      images: imagesOf(pod),
-    }))
-    .sort((a, b) => Number(b.ready) - Number(a.ready));
-}
-
-/** @throws Unavailable when PHP runs in no pod. */
-export async function onePhpPod(k: KubernetesClients, site: Site): Promise<string> {
-  const [pod] = await phpPods(k, site);
-  if (pod !== undefined) return pod.name;
-  const { namespace, deployment } = site.cluster;
-  throw failure('Unavailable', `PHP runs in no pod of ${namespace}/${deployment}`);
-}
-
-function statuses(pod: V1Pod) {
-  return [...(pod.status?.containerStatuses ?? []), ...(pod.status?.initContainerStatuses ?? [])];
-}
-
-function runsPhp(pod: V1Pod, site: Site): boolean {
-  return statuses(pod).some(
-    ({ name, state }) => name === site.cluster.container && state?.running !== undefined,
-  );
-}
-
-function imagesOf(pod: V1Pod): Record<string, string> {
-  const found = statuses(pod).flatMap(({ name, imageID }) => {
-    const digest = digestIn(imageID);
-    return digest === null ? [] : [[name, digest] as const];
-  });
-  return Object.fromEntries(found);
-}
+import { failure, failureTypeOf } from '../failure.ts';
 
 /** Why new pods do not become ready, in Kubernetes's words; null when none is in trouble. */
 export async function stuckRollout(k: KubernetesClients, site: Site): Promise<string | null> {

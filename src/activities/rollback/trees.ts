@@ -7,7 +7,7 @@ import type { LiveTree } from '../../domain/planners/rollback-trees.ts';
 import { folderIn } from '../../domain/recovery/content-volumes.ts';
 import type { RecoveryPoint } from '../../domain/recovery/point.ts';
 import type { Site } from '../../domain/site/schema.ts';
-import { readClaim, requireDeployment, selectorOf } from '../hybrid-storage/cluster.ts';
+import { readClaim, requireDeployment, selectorOf } from '../kubernetes/site-objects.ts';
 import type { KubernetesClients } from '../kubernetes/clients.ts';
 import { siteCluster } from '../recovery/deps.ts';
 import { repositoryOf } from '../recovery/repository.ts';

@@ -10,7 +10,7 @@ import type { Site } from '../../domain/site/schema.ts';
 import type { VerifyInput } from '../contracts.ts';
 import { heartbeat } from '../activity-context.ts';
 import { failure } from '../failure.ts';
-import { isUsable, listPods, requireDeployment, selectorOf } from '../hybrid-storage/cluster.ts';
+import { isUsable, listPods, requireDeployment, selectorOf } from '../kubernetes/site-objects.ts';
 import { allSame, criterion, type Measurement } from '../hybrid-storage/verify/criteria.ts';
 import { forkedDatabaseAccess } from '../managed-database/index.ts';
 import { openCatalogue } from '../recovery/catalogue.ts';
@@ -19,7 +19,7 @@ import { siteCluster } from '../recovery/deps.ts';
 import type { RollbackDeps } from './deps.ts';
 import { keptDatabases } from './kept.ts';
 import { readOptions } from './observe.ts';
-import { phpPods } from './pods.ts';
+import { phpPods } from '../kubernetes/php-pods.ts';
 import { quoted, rowsOf } from './sql.ts';
 import { keptTrees } from './trees.ts';
 

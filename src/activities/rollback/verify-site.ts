@@ -12,7 +12,7 @@ import { siteCluster } from '../recovery/deps.ts';
 import { isFatal } from '../wordpress-admin/pages.ts';
 import type { RollbackDeps } from './deps.ts';
 import { pageReader } from './observe.ts';
-import { onePhpPod } from './pods.ts';
+import { onePhpPod } from '../kubernetes/php-pods.ts';
 
 const titles: Record<string, string> = {
   'front-page': 'The front page answers with the site',

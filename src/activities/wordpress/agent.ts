@@ -5,7 +5,7 @@ import type { Site } from '../../domain/site/schema.ts';
 import type { PluginFact, TreeDigest } from '../../domain/wordpress.ts';
 import { cancellationSignal } from '../activity-context.ts';
 import type { KubernetesClients } from '../kubernetes/clients.ts';
-import { failure } from '../kubernetes/errors.ts';
+import { failure } from '../failure.ts';
 
 /** Operations of agent.php itself. */
 export type BasicOperation =

@@ -13,7 +13,7 @@ import {
   listPods,
   requireDeployment,
   selectorOf,
-} from '../../../src/activities/hybrid-storage/cluster.ts';
+} from '../../../src/activities/kubernetes/site-objects.ts';
 import {
   createDriftDetection,
   createHybridObservers,

@@ -1,7 +1,7 @@
 // Proves the parts of verification that need no site: criteria without data fail, the probe plugin's zip is a real one.
 import { unzipSync, strFromU8 } from 'fflate';
 import { describe, expect, it } from 'vitest';
-import { failure } from '../../../src/activities/kubernetes/errors.ts';
+import { failure } from '../../../src/activities/failure.ts';
 import { measureVisitors } from '../../../src/activities/hybrid-storage/verify/admin-and-visitors.ts';
 import { allSame, criterion } from '../../../src/activities/hybrid-storage/verify/criteria.ts';
 import {

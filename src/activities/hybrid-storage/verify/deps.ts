@@ -1,9 +1,14 @@
 import type { Site } from '../../../domain/site/schema.ts';
 import type { KubernetesClients } from '../../kubernetes/clients.ts';
-import { failure } from '../../kubernetes/errors.ts';
+import { failure } from '../../failure.ts';
 import type { WordPressFacts } from '../../wordpress/agent.ts';
 import type { AdminSession } from '../../wordpress-admin/session.ts';
-import { isUsable, listPods, requireDeployment, selectorOf } from '../cluster.ts';
+import {
+  isUsable,
+  listPods,
+  requireDeployment,
+  selectorOf,
+} from '../../kubernetes/site-objects.ts';
 import { clusterOf, type HybridStorageDeps } from '../deps.ts';
 
 export interface VerificationDeps extends HybridStorageDeps {

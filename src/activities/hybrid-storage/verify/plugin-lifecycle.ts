@@ -6,7 +6,7 @@ import type { KubernetesClients } from '../../kubernetes/clients.ts';
 import { kubernetesFailure, statusCode } from '../../kubernetes/errors.ts';
 import { waitUntil } from '../../kubernetes/wait.ts';
 import type { AdminSession } from '../../wordpress-admin/session.ts';
-import { listPods, requireDeployment, selectorOf } from '../cluster.ts';
+import { listPods, requireDeployment, selectorOf } from '../../kubernetes/site-objects.ts';
 import { clusterOf } from '../deps.ts';
 import { awaitSettled } from '../rollout-waits.ts';
 import { allSame, criterion, type Measurement } from './criteria.ts';

@@ -10,7 +10,12 @@ import type { Site } from '../../../domain/site/schema.ts';
 import type { VerifyInput } from '../../contracts.ts';
 import { calling } from '../../kubernetes/errors.ts';
 import { newestRecovery } from '../../recovery/index.ts';
-import { readClaim, readDisruptionBudgets, requireDeployment, selectorOf } from '../cluster.ts';
+import {
+  readClaim,
+  readDisruptionBudgets,
+  requireDeployment,
+  selectorOf,
+} from '../../kubernetes/site-objects.ts';
 import { readConfigMap } from '../config-source.ts';
 import { readSharedVolume } from '../copy.ts';
 import { clusterOf } from '../deps.ts';

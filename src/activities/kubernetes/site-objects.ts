@@ -10,9 +10,10 @@ import { TRACK_LABEL } from '../../domain/kubernetes/names.ts';
 import { plain } from '../../domain/kubernetes/plain.ts';
 import { selectorText } from '../../domain/kubernetes/rollout.ts';
 import type { Site } from '../../domain/site/schema.ts';
-import { read } from '../kubernetes/apply.ts';
-import type { KubernetesClients } from '../kubernetes/clients.ts';
-import { calling, failure } from '../kubernetes/errors.ts';
+import { read } from './apply.ts';
+import type { KubernetesClients } from './clients.ts';
+import { failure } from '../failure.ts';
+import { calling } from './errors.ts';
 
 /** One pod of the site's Deployment as the activities look at it. */
 export interface SitePod {
