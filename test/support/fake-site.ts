@@ -158,18 +158,20 @@ export class FakeSite {
   }
 
   /**
-   * The same for one that runs beside another, not before that one has begun: the time-skipping server cannot cancel
-   * what it is just starting.
+   * The same for one that runs beside another, which is in the middle of its work then and goes on until it is cancelled: the
+   * time-skipping server cannot cancel what is just starting or ending.
    */
   failBeside(name: ActivityName, other: ActivityName, type: FailureType, times = Infinity): void {
     this.fail(name, type, times);
+    const rounds = (called: ActivityName) => this.calls.filter((call) => call === called).length;
     const answer = this.behaviourOf(name);
     this.when(name, async (input) => {
-      const begun = () => this.calls.filter((call) => call === other).length;
-      const rounds = this.calls.filter((call) => call === name).length;
-      while (begun() < rounds) await delay(10);
+      while (rounds(other) < rounds(name)) await delay(10);
       return answer(input);
     });
+    this.when(other, (input) =>
+      rounds(other) <= times ? untilCancelled() : this.#usual(other, input),
+    );
   }
 
   /** Lets an activity wait until the returned function is called. */
@@ -184,14 +186,7 @@ export class FakeSite {
 
   /** Lets an activity beat until it is cancelled, as long work does. */
   workUntilCancelled(name: ActivityName): void {
-    this.when(name, async () => {
-      const beat = setInterval(() => heartbeat(), 20);
-      try {
-        return await Context.current().cancelled;
-      } finally {
-        clearInterval(beat);
-      }
-    });
+    this.when(name, untilCancelled);
   }
 
   async run(name: ActivityName, input: unknown): Promise<unknown> {
@@ -247,6 +242,15 @@ export class FakeSite {
 export function visitorReport(requests: number): VisitorReport {
   const at = '2026-11-23T18:00:00.000Z';
   return { requests, failed: 0, p95Ms: 80, from: at, to: at, failures: [] };
+}
+
+async function untilCancelled(): Promise<never> {
+  const beat = setInterval(() => heartbeat(), 20);
+  try {
+    return await Context.current().cancelled;
+  } finally {
+    clearInterval(beat);
+  }
 }
 
 /** Counts until it is cancelled and then reports; when only its worker ends, another attempt goes on counting. */

@@ -202,12 +202,11 @@ describe('a part that cannot be copied', () => {
   it('stops the copy beside it first and waits for that before it tidies up', async () => {
     const site = harness().site('together');
     const ends: string[] = [];
-    site.workUntilCancelled('backUpFiles');
+    site.failBeside('backUpDatabase', 'backUpFiles', 'TlsRejected');
     const wait = site.behaviourOf('backUpFiles');
     site.when('backUpFiles', async (input) => {
       await wait(input).finally(() => ends.push('files'));
     });
-    site.failBeside('backUpDatabase', 'backUpFiles', 'TlsRejected');
     site.when('discardRecoveryPoint', async ({ id }) => {
       ends.push('discard');
       site.recovery.unfinished.delete(id);

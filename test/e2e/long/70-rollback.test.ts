@@ -16,6 +16,7 @@ import {
   untilClosed,
 } from '../support/operations.ts';
 import {
+  documentRoot,
   eventually,
   extensionHashes,
   inPod,
@@ -33,6 +34,7 @@ import {
   sql,
   takePoint,
   untilSiteAnswers,
+  visit,
 } from '../support/recovery.ts';
 import { startVisitors } from '../support/visitors.ts';
 
@@ -172,6 +174,31 @@ test('a dropped table comes back, what came since is counted, and the rollback c
   expect(await sql("SELECT COUNT(*) FROM wp_comments WHERE comment_author = 'late'")).toBe('1\n');
   await rollBack('and-forth', { point, layers: ['database'] });
   expect(await sql('SELECT COUNT(*) FROM wp_comments')).toBe(before);
+});
+
+test('visitors meet maintenance mode while the database goes back, when that was asked for', async () => {
+  const met = new Map<number, number>();
+  const watch = { on: true };
+  const watching = (async () => {
+    while (watch.on) {
+      const answered = await visit('/');
+      met.set(answered, (met.get(answered) ?? 0) + 1);
+    }
+  })();
+  try {
+    await rollBack('in-maintenance', { point, layers: ['database'], maintenance: true });
+  } finally {
+    watch.on = false;
+    await watching;
+  }
+  console.log(`in maintenance: answers by status ${JSON.stringify([...met])}`);
+  expect([...met.keys()].sort()).toEqual([200, 503]);
+  expect(await visit('/')).toBe(200);
+  for (const pod of await readyPods()) {
+    expect(await inPod(pod.metadata.name, ['ls', '-A', documentRoot])).not.toContain(
+      '.maintenance',
+    );
+  }
 });
 
 test('a wrong cache rule is taken back and the cache purged', async () => {

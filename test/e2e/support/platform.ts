@@ -158,7 +158,8 @@ export async function fileHashes(pod: string, folder: string): Promise<string[]>
     .sort((a, b) => (a.slice(66) < b.slice(66) ? -1 : 1));
 }
 
-export const wpContent = '/var/www/html/wp-content';
+export const documentRoot = '/var/www/html';
+export const wpContent = `${documentRoot}/wp-content`;
 
 /** Plugins and themes of one pod, file by file. */
 export async function extensionHashes(pod: string): Promise<string[]> {
