@@ -6,15 +6,6 @@ import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { createHash } from 'node:crypto';
 import { sandboxCredentials } from '../../../deploy/sandbox/credentials.ts';
 import { endpoints } from '../../../deploy/sandbox/settings.ts';
-import type { OperationReport } from '../../../src/domain/operation.ts';
-import {
-  approve,
-  openGateDigest,
-  resultOf,
-  startWithTemporal,
-  status,
-  untilClosed,
-} from '../support/operations.ts';
 import {
   documentRoot,
   eventually,
@@ -31,6 +22,7 @@ import {
   ensurePhaseOne,
   leftovers,
   openWorkbench,
+  rollBack,
   sql,
   takePoint,
   untilSiteAnswers,
@@ -59,32 +51,6 @@ afterAll(async () => {
   await closeWorkbench();
   await worker.stop();
 });
-
-/** Rolls back by the `temporal` CLI alone and returns the report with how long it took. */
-async function rollBack(
-  name: string,
-  input: object,
-): Promise<{ report: OperationReport; seconds: number }> {
-  const id = `acme/rollback/e2e-${name}`;
-  await startWithTemporal('rollback', id, { site: 'acme', ...input });
-  await approve(id, await openGateDigest(id));
-  const began = Date.now();
-  // WordPress itself may deactivate a plugin whose files are gone in between: that is drift, and a new plan asks again.
-  let closed: string | undefined;
-  while (closed === undefined) {
-    closed = await untilClosed(id, 5_000).catch(() => undefined);
-    const { gates } = await status(id);
-    const again = gates.find(({ state }) => state === 'open');
-    if (closed === undefined && again !== undefined) await approve(id, again.digest);
-  }
-  expect(closed).toBe('COMPLETED');
-  const seconds = (Date.now() - began) / 1_000;
-  const report = await resultOf<OperationReport>(id);
-  expect(report.outcome).toBe('done');
-  expect(report.criteria.filter(({ pass }) => !pass)).toEqual([]);
-  console.log(`rollback of ${name}: ${seconds.toFixed(1)} s after the approval`);
-  return { report, seconds };
-}
 
 test('a deleted plugin tree comes back, and no visitor notices', async () => {
   // A plugin that pages do not need, or visitors would have met the damage already.

@@ -8,6 +8,14 @@ import { endpoints, paths } from '../../../deploy/sandbox/settings.ts';
 import type { OperationReport } from '../../../src/domain/operation.ts';
 import type { DrillReport } from '../../../src/domain/recovery/point.ts';
 import {
+  approve,
+  openGateDigest,
+  resultOf,
+  startWithTemporal,
+  status,
+  untilClosed,
+} from './operations.ts';
+import {
   command,
   eventually,
   kubectl,
@@ -232,4 +240,32 @@ export async function takePoint(): Promise<string> {
   const { report } = JSON.parse(stdout) as Followed;
   if (report.recoveryPoint === null) throw new Error('the backup names no recovery point');
   return report.recoveryPoint.id;
+}
+
+/** Rolls back by the `temporal` CLI alone and returns the report with how long it took. */
+export async function rollBack(
+  name: string,
+  input: object,
+): Promise<{ report: OperationReport; seconds: number }> {
+  const id = `acme/rollback/e2e-${name}`;
+  await startWithTemporal('rollback', id, { site: 'acme', ...input });
+  await approve(id, await openGateDigest(id));
+  const began = Date.now();
+  // WordPress itself may deactivate a plugin whose files are gone in between: that is drift, and a new plan asks again.
+  let closed: string | undefined;
+  while (closed === undefined) {
+    closed = await untilClosed(id, 5_000).catch(() => undefined);
+    const { gates } = await status(id);
+    const again = gates.find(({ state }) => state === 'open');
+    if (closed === undefined && again !== undefined) await approve(id, again.digest);
+  }
+  if (closed !== 'COMPLETED') throw new Error(`${id} is ${closed}`);
+  const seconds = (Date.now() - began) / 1_000;
+  const report = await resultOf<OperationReport>(id);
+  const notMet = report.criteria.filter(({ pass }) => !pass);
+  if (report.outcome !== 'done' || notMet.length > 0) {
+    throw new Error(`${id} ended as ${report.outcome}: ${JSON.stringify(notMet)}`);
+  }
+  console.log(`rollback of ${name}: ${seconds.toFixed(1)} s after the approval`);
+  return { report, seconds };
 }
