@@ -77,7 +77,7 @@ describe('a drill', () => {
     expect(recorded?.input).toMatchObject({
       point: point?.id,
       takenAt: point?.takenAt,
-      drill: expect.stringMatching(/^\d{8}T\d{6}Z-fresh-drill$/) as string,
+      drill: expect.stringMatching(/^\d{8}T\d{6}Z-fresh-drill-[0-9a-f]{4}$/) as string,
     });
     expect(report.steps.map(({ id, state }) => `${id} ${state}`)).toEqual([
       ...['site done', 'sweep done', 'backup done', 'open done', 'repository done', 'files done'],

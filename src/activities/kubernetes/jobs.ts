@@ -1,4 +1,4 @@
-import type { V1Job } from '@kubernetes/client-node';
+import type { V1Job, V1Pod } from '@kubernetes/client-node';
 import { cancellationRequested, withoutCancellation } from '../activity-context.ts';
 import { apply, read, remove } from './apply.ts';
 import type { KubernetesClients } from './clients.ts';
@@ -54,7 +54,7 @@ export async function runJob(
     if (!options.keepFailed) await removeJob(clients, namespace, name);
     throw failure('JobFailed', `Job ${namespace}/${name} failed: ${outcome.message || tail}`);
   }
-  await removeJob(clients, namespace, name);
+  await deleteJob(clients, namespace, name);
   return outcome;
 }
 
@@ -65,7 +65,8 @@ export interface AwaitJobOptions {
 }
 
 /**
- * Waits until a Job has ended. `failed` is the reason that its condition gives, null when it has succeeded. The Job stays.
+ * Waits until a Job has ended. `failed` is the reason that its condition gives, null when it has succeeded. The Job stays. That its
+ * container ended with 0 is all that success hangs on, and is known a second or two before the Job itself says so.
  *
  * @throws Unavailable when it has no end within `timeoutMs`, or somebody deleted it.
  */
@@ -76,15 +77,21 @@ export async function awaitJob(
   options: AwaitJobOptions,
 ): Promise<{ failed: string | null; outcome: JobOutcome }> {
   let polledAt = Date.now();
-  const ended = await waitUntil<V1Job | null>({
+  const ended = await waitUntil<{ failed: string | null; outcome: JobOutcome } | null>({
     what: `Job ${namespace}/${name} has ended`,
     timeoutMs: options.timeoutMs,
-    intervalMs: 500,
+    intervalMs: 300,
     check: async () => {
-      const now = await readJob(clients, namespace, name);
-      if (now === null) return { done: null };
-      if (condition(now, 'Complete') || hasFailed(now)) return { done: now };
-      const { pod, state } = await describePod(clients, namespace, name);
+      const job = await readJob(clients, namespace, name);
+      if (job === null) return { done: null };
+      const pods = await podsOf(clients, job);
+      const succeeded = pods.find(hasSucceeded);
+      if (succeeded !== undefined || condition(job, 'Complete') || hasFailed(job)) {
+        const outcome = await outcomeOf(clients, namespace, succeeded ?? pods.at(-1));
+        const failed = succeeded === undefined && hasFailed(job);
+        return { done: { failed: failed ? (failedReason(job) ?? 'Failed') : null, outcome } };
+      }
+      const { pod, state } = describePod(pods);
       if (pod !== null && state === 'running' && Date.now() - polledAt >= 2_000) {
         polledAt = Date.now();
         await options.onPoll?.(pod);
@@ -95,8 +102,16 @@ export async function awaitJob(
   if (ended === null) {
     throw failure('Unavailable', `Job ${namespace}/${name} was deleted by somebody`);
   }
-  const failed = hasFailed(ended) ? (failedReason(ended) ?? 'Failed') : null;
-  return { failed, outcome: await outcomeOf(clients, namespace, name) };
+  return ended;
+}
+
+/** Deletes a Job; its pods follow. One that is not there is no error. */
+export async function deleteJob(
+  clients: KubernetesClients,
+  namespace: string,
+  name: string,
+): Promise<void> {
+  await remove(clients, { apiVersion: 'batch/v1', kind: 'Job', namespace, name });
 }
 
 /** Removes a Job and waits until it and its pods are gone; one that is not there is no error. */
@@ -105,14 +120,17 @@ export async function removeJob(
   namespace: string,
   name: string,
 ): Promise<void> {
-  await remove(clients, { apiVersion: 'batch/v1', kind: 'Job', namespace, name });
+  const job = await readJob(clients, namespace, name);
+  if (job === null) return;
+  await deleteJob(clients, namespace, name);
   await waitUntil({
     what: `Job ${namespace}/${name} is gone`,
     timeoutMs: 120_000,
     intervalMs: 500,
     check: async () => {
-      if ((await readJob(clients, namespace, name)) !== null) return { missing: 'the Job' };
-      const pods = await podsOf(clients, namespace, name);
+      const now = await readJob(clients, namespace, name);
+      if (now?.metadata?.uid === job.metadata?.uid) return { missing: 'the Job' };
+      const pods = await podsOf(clients, job);
       return pods.length === 0 ? { done: true } : { missing: `${pods.length} pods` };
     },
   });
@@ -147,19 +165,27 @@ function condition(job: V1Job, type: string): boolean {
   return job.status?.conditions?.some((one) => one.type === type && one.status === 'True') ?? false;
 }
 
-async function podsOf(clients: KubernetesClients, namespace: string, name: string) {
+/** Pods of this very Job, oldest first, and not of an earlier one of the same name. */
+async function podsOf(clients: KubernetesClients, job: V1Job): Promise<V1Pod[]> {
+  const { name = '', namespace = '', uid } = job.metadata ?? {};
   const list = await calling('list', `pods in ${namespace}`, () =>
     clients.core.listNamespacedPod({ namespace, labelSelector: `job-name=${name}` }),
   );
-  return list.items;
+  return list.items
+    .filter(({ metadata }) => metadata?.ownerReferences?.some((owner) => owner.uid === uid))
+    .sort((a, b) => Number(a.metadata?.creationTimestamp) - Number(b.metadata?.creationTimestamp));
 }
 
-async function describePod(
-  clients: KubernetesClients,
-  namespace: string,
-  name: string,
-): Promise<{ pod: string | null; state: string }> {
-  const pods = await podsOf(clients, namespace, name);
+/** Whether the pod's work is done: containers of a Job's pod are not started again after they ended with 0. */
+function hasSucceeded({ spec, status }: V1Pod): boolean {
+  if (status?.phase === 'Succeeded') return true;
+  const ended = (status?.containerStatuses ?? []).filter(
+    ({ state }) => state?.terminated?.exitCode === 0,
+  );
+  return ended.length > 0 && ended.length === spec?.containers.length;
+}
+
+function describePod(pods: V1Pod[]): { pod: string | null; state: string } {
   const pod = pods.at(-1);
   if (pod?.metadata?.name === undefined) {
     return { pod: null, state: 'its pod is not created yet' };
@@ -173,17 +199,13 @@ async function describePod(
 async function outcomeOf(
   clients: KubernetesClients,
   namespace: string,
-  name: string,
+  pod: V1Pod | undefined,
 ): Promise<JobOutcome> {
-  const pods = await podsOf(clients, namespace, name);
-  const succeeded = pods.find((pod) => pod.status?.phase === 'Succeeded');
-  const pod = succeeded ?? pods.at(-1);
   const podName = pod?.metadata?.name;
   if (podName === undefined) return { message: '', log: '', pod: '' };
+  const [status] = pod?.status?.containerStatuses ?? [];
   const message =
-    pod?.status?.containerStatuses?.[0]?.state?.terminated?.message ??
-    pod?.status?.containerStatuses?.[0]?.lastState?.terminated?.message ??
-    '';
+    status?.state?.terminated?.message ?? status?.lastState?.terminated?.message ?? '';
   // Whoever writes a message says all that matters in it.
   const log = message === '' ? await readLog(clients, namespace, podName) : '';
   return { message, log, pod: podName };

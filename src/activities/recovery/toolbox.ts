@@ -12,6 +12,7 @@ import { apply, mergePatch, read, remove } from '../kubernetes/apply.ts';
 import type { KubernetesClients } from '../kubernetes/clients.ts';
 import {
   awaitJob,
+  deleteJob,
   hasFailed,
   isBeingDeleted,
   lastLogLines,
@@ -78,7 +79,9 @@ export async function runToolboxJob(
       onPoll: (pod) => reportProgress(k, namespace, pod, job),
     });
     if (failed !== null) throw failureOf(`${namespace}/${name}`, failed, outcome);
-    await removeToolboxJob(k, namespace, name);
+    // Its pod has ended; whoever needs what that pod has mounted waits for it by itself.
+    await deleteJob(k, namespace, name);
+    await removeSecret(k, namespace, name);
     return outcome;
   } catch (error) {
     const stopped = cancellationSignal()?.aborted === true;
@@ -108,6 +111,10 @@ export async function removeToolboxJob(
   name: string,
 ): Promise<void> {
   await removeJob(k, namespace, name);
+  await removeSecret(k, namespace, name);
+}
+
+async function removeSecret(k: KubernetesClients, namespace: string, name: string): Promise<void> {
   await remove(k, { apiVersion: 'v1', kind: 'Secret', namespace, name });
 }
 

@@ -5,7 +5,7 @@ import { openCatalogue } from '../recovery/catalogue.ts';
 import { siteCluster } from '../recovery/deps.ts';
 import { restoreFiles, sameFiles } from '../recovery/restore.ts';
 import type { RollbackDeps } from './deps.ts';
-import { markForRestart, readFilesAnew, restartMark } from './pods.ts';
+import { readFilesAnew, restartMark } from './pods.ts';
 import {
   deleteTrees,
   exchangeTrees,
@@ -41,25 +41,25 @@ export function createExtensions(deps: RollbackDeps): ExtensionChanges {
     const { folder, trees } = await treesOf(input);
     const { site, operationId } = input;
     const exchanged = await exchangeTrees(deps, site, { operationId, folder, trees, mode });
-    return { folder, trees, exchanged };
+    const mounted = new Set(trees.filter((tree) => tree.mounted).map(({ path }) => path));
+    const remount = exchanged.some(({ path, as }) => as === 'whole' && mounted.has(path));
+    return { folder, exchanged, remount };
   }
 
-  /** PHP of every pod reads the exchanged files: by new pods where running ones keep the folders that they mounted. */
-  async function anew(input: ChangeInput, trees: PointTree[], step: string): Promise<ChangeResult> {
+  /** PHP of every pod reads the exchanged files, and pods that they had broken become ready. */
+  async function anew(
+    input: ChangeInput,
+    step: 'files' | 'files-back',
+    remount: boolean,
+  ): Promise<ChangeResult> {
     const { site, operationId, change } = input;
     const { restart, stuck } = change.params;
     if (restart !== true && step === 'files') return { php: 'by the roll-out that follows' };
     const k = siteCluster(deps, site);
     const mark = restartMark(operationId, step);
-    if (stuck === true && step === 'files-back' && trees.some(({ mounted }) => mounted)) {
-      // New pods did not become ready before either: waiting for them would never end.
-      await markForRestart(k, site, mark);
-      return { php: 'by new pods, which did not become ready before the rollback' };
-    }
-    const done = await readFilesAnew(k, site, {
-      mark,
-      replace: trees.some(({ mounted }) => mounted),
-    });
+    // Where pods were not ready before the rollback, waiting for them on the way back would never end.
+    const wait = !(stuck === true && step === 'files-back');
+    const done = await readFilesAnew(k, site, { mark, wait, remount });
     return { php: done.how, pods: done.pods, ...(done.why !== undefined && { why: done.why }) };
   }
 
@@ -86,8 +86,8 @@ export function createExtensions(deps: RollbackDeps): ExtensionChanges {
           `Plugins and themes of ${point.id} were not restored as they were: ${counts.missing} missing, ${counts.changed} changed, ${counts.extra} too much, ${counts.permissions} with other owner or mode${manifestIntact ? '' : ', and the list of files is not that of the catalogue'}; ${[...first, ...errors].join(', ')}`,
         );
       }
-      if (trees.some(({ mounted }) => !mounted)) {
-        // Below a document root the copy could be asked for by visitors: closed at once, not only when it is switched.
+      if (trees.some(({ mounted, path }) => !mounted || path === '')) {
+        // Below what pods mount the copy could be asked for by visitors: closed at once, not only when it is switched.
         await exchangeTrees(deps, site, { operationId, folder, trees, mode: 'note' });
       }
       return { files: comparison.files, bytes: comparison.bytes, compared: comparison.expected };
@@ -105,17 +105,17 @@ export function createExtensions(deps: RollbackDeps): ExtensionChanges {
     },
 
     async switchExtensions(input) {
-      const { folder, trees, exchanged } = await exchange(input, 'switch');
+      const { folder, exchanged, remount } = await exchange(input, 'switch');
       return {
         trees: shown(exchanged),
         kept: `${folder}/kept`,
-        ...(await anew(input, trees, 'files')),
+        ...(await anew(input, 'files', remount)),
       };
     },
 
     async switchExtensionsBack(input) {
-      const { trees, exchanged } = await exchange(input, 'back');
-      return { trees: shown(exchanged), ...(await anew(input, trees, 'files-back')) };
+      const { exchanged, remount } = await exchange(input, 'back');
+      return { trees: shown(exchanged), ...(await anew(input, 'files-back', remount)) };
     },
   };
 }
@@ -138,5 +138,11 @@ export function targetsOf(trees: PointTree[], folder: string) {
 }
 
 function shown(exchanged: Exchanged[]): ChangeResult[] {
-  return exchanged.map(({ path, how, milliseconds }) => ({ path, how, milliseconds }));
+  return exchanged.map(({ path, how, as, entries, milliseconds }) => ({
+    path,
+    how,
+    as,
+    entries,
+    milliseconds,
+  }));
 }

@@ -5,7 +5,7 @@ import { selectorText } from '../../domain/kubernetes/rollout.ts';
 import { restartAnnotations } from '../../domain/planners/rollback-facts.ts';
 import { containersOf } from '../../domain/planners/rollback-app.ts';
 import type { Site } from '../../domain/site/schema.ts';
-import { phpPods } from '../kubernetes/php-pods.ts';
+import { phpPods, type PhpPod } from '../kubernetes/php-pods.ts';
 import { cancellationSignal } from '../activity-context.ts';
 import { listPods, requireDeployment, selectorOf } from '../kubernetes/site-objects.ts';
 import { deploymentRef } from '../hybrid-storage/rollout-changes.ts';
@@ -32,25 +32,8 @@ export function restartMark(operationId: string, step: string): string {
   return `${operationKey(operationId)}-${step}`;
 }
 
-/**
- * Replaces every pod, one by one and each only when another one is ready, so that all of them start after now. The same
- * mark again only waits for the end of it.
- */
-export async function restartPods(
-  k: KubernetesClients,
-  site: Site,
-  mark: string,
-): Promise<{ pods: number }> {
-  await markForRestart(k, site, mark);
-  return awaitRollout(k, site);
-}
-
-/** As `restartPods`, without waiting for anything. */
-export async function markForRestart(
-  k: KubernetesClients,
-  site: Site,
-  mark: string,
-): Promise<void> {
+/** Has every pod replaced, one by one and each only when another one is ready. The same mark again does nothing. */
+async function markForRestart(k: KubernetesClients, site: Site, mark: string): Promise<void> {
   const [annotation] = restartAnnotations;
   const deployment = await requireDeployment(k, site);
   if (deployment.spec?.template.metadata?.annotations?.[annotation] !== mark) {
@@ -153,26 +136,32 @@ export async function reloadPhp(
 }
 
 /**
- * PHP of every pod reads its files anew: by a reload, which no visitor notices, where pods see the new files already; else,
- * and where a reload is not possible, by replacing the pods one by one.
+ * PHP of every pod reads its files anew: by a reload, which no visitor notices; where that is not possible, and with `remount` in any
+ * case, by replacing the pods one by one. With `wait` every pod is ready in the end.
  */
 export async function readFilesAnew(
   k: KubernetesClients,
   site: Site,
-  options: { mark: string; replace: boolean },
+  { mark, wait, remount }: { mark: string; wait: boolean; remount: boolean },
 ): Promise<{ how: 'reloaded' | 'replaced'; pods: number; why?: string }> {
-  let why: string | undefined;
-  if (!options.replace) {
-    const pods = await phpPods(k, site);
-    for (const { name } of pods) {
-      const answer = await reloadPhp(k, site, name).catch((error: unknown) => {
-        if (failureTypeOf(error) === null) throw error;
-        return { reloaded: false, why: (error as Error).message };
-      });
-      if (!answer.reloaded) why = answer.why;
-    }
-    if (why === undefined) return { how: 'reloaded', pods: pods.length };
+  const running = await phpPods(k, site);
+  const why = remount
+    ? 'pods had mounted a folder that is gone'
+    : await reloadAll(k, site, running);
+  if (why !== null) await markForRestart(k, site, mark);
+  const { pods } = wait ? await awaitRollout(k, site) : { pods: running.length };
+  return why === null ? { how: 'reloaded', pods } : { how: 'replaced', pods, why };
+}
+
+/** Why not every pod could be reloaded; null when it could. */
+async function reloadAll(k: KubernetesClients, site: Site, pods: PhpPod[]): Promise<string | null> {
+  let why: string | null = null;
+  for (const { name } of pods) {
+    const answer = await reloadPhp(k, site, name).catch((error: unknown) => {
+      if (failureTypeOf(error) === null) throw error;
+      return { reloaded: false, why: (error as Error).message };
+    });
+    if (!answer.reloaded) why = answer.why;
   }
-  const { pods } = await restartPods(k, site, options.mark);
-  return { how: 'replaced', pods, ...(why !== undefined && { why }) };
+  return why;
 }

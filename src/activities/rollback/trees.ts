@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import type { V1PodTemplateSpec } from '@kubernetes/client-node';
 import { oldVolumeOf } from '../../domain/kubernetes/layout.ts';
 import { operationKey } from '../../domain/kubernetes/names.ts';
@@ -17,6 +18,7 @@ import type { RollbackDeps } from './deps.ts';
 const script = (name: string) => new URL(`./scripts/${name}.sh`, import.meta.url);
 const compareScript = toolboxScript(script('compare-trees'), 'restic', 'file-manifest');
 const exchangeScript = toolboxScript(script('exchange-trees'));
+const exchangeRenames = readFileSync(new URL('./scripts/exchange.pl', import.meta.url), 'utf8');
 const keptScript = toolboxScript(script('kept-trees'));
 
 const mountPath = (claims: string[], claim: string) =>
@@ -89,17 +91,25 @@ export function placesOf(folder: string, tree: PointTree) {
     path: tree.path,
     staged: `${folder}/staged/${tree.pointFolder}`,
     kept: `${folder}/kept/${tree.pointFolder}`,
+    mounted: tree.mounted,
   };
 }
 
 export interface Exchanged {
   path: string;
-  /** `exchange`: both names in one step. `two-renames`: the name was away in between. */
+  /** `exchange`: both names in one step. `two-renames`: a name was away in between. */
   how: 'exchange' | 'two-renames' | 'one-rename' | 'done-before';
+  /** `entries`: each of what is in the tree, because pods mount it as such. */
+  as: 'whole' | 'entries';
+  entries: number;
+  /** From the first rename to the last. */
   milliseconds: number;
 }
 
-/** Notes restored trees, puts them in place, or takes them back; one Job a claim. */
+/**
+ * Notes restored trees, puts them in place, or takes them back; one Job a claim. A tree goes in one step; of one that pods mount
+ * as such, and would go on with under any name, each plugin and theme in it does, one right after the other.
+ */
 export async function exchangeTrees(
   deps: RollbackDeps,
   site: Site,
@@ -120,6 +130,7 @@ export async function exchangeTrees(
       script: exchangeScript,
       env: { VOLUME: mountPath([claim], claim), FOLDER: folder, MODE: mode },
       inputFiles: {
+        'exchange.pl': exchangeRenames,
         'trees.json': JSON.stringify(
           trees.filter((tree) => tree.claim === claim).map((tree) => placesOf(folder, tree)),
         ),

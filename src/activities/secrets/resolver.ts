@@ -73,7 +73,13 @@ export function createSecretResolver(deps: SecretResolverDeps): SecretResolver {
       throw missing(reference, `it holds ${names.length} keys and none is named`);
     }
     const value = found[name];
-    if (value === undefined || value === '') throw missing(reference, `it has no key "${name}"`);
+    if (value === undefined || value === '') {
+      const plain = Object.hasOwn(found, '');
+      throw missing(
+        reference,
+        plain ? `it is no JSON object with the key "${name}"` : `it has no key "${name}"`,
+      );
+    }
     return value;
   }
 

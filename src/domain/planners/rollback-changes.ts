@@ -201,21 +201,17 @@ function stageExtensions(situation: RollbackSituation): Change {
 
 function switchExtensions(situation: RollbackSituation, rolledLater: boolean): Change {
   const { facts } = situation;
-  const mounted = facts.extensions.trees.some((tree) => tree.mounted);
   return {
     id: 'switch-extensions',
     title: 'Exchange plugins and themes by renames and keep the old trees',
     target: treeTarget(situation),
     ...treesShown(situation),
     risk: 'medium',
-    riskReason: mounted
-      ? 'Every pod keeps its old trees until it is replaced, one by one; none serves a mixture.'
-      : 'Pods see the exchanged folders at once; PHP is told to read its files anew.',
+    riskReason:
+      'All pods see the exchanged folders at once; PHP is told to read its files anew, or pods are replaced where it cannot be told.',
     undo: { possible: true, how: 'The same renames the other way round; the old trees were kept.' },
-    touches: [
-      rollbackKeys.extensions,
-      ...(mounted && !rolledLater ? [rollbackKeys.deployment] : []),
-    ],
+    // Where PHP cannot be told, a mark in the pod template replaces the pods.
+    touches: [rollbackKeys.extensions, ...(rolledLater ? [] : [rollbackKeys.deployment])],
     params: {
       ...treeParams(situation),
       restart: !rolledLater,

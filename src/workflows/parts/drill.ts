@@ -4,6 +4,7 @@ import {
   isCancellation,
   sleep,
   startChild,
+  uuid4,
 } from '@temporalio/workflow';
 import type { DrillFindings, DrillInput, DrillPlace } from '../../activities/contracts.ts';
 import { describeDuration, durationMs } from '../../domain/durations.ts';
@@ -44,7 +45,8 @@ export class Drill {
   constructor(operation: Operation, point: string | null) {
     const { site } = operation.board.status;
     this.#operation = operation;
-    this.#id = `${compactTime(new Date(Date.now()))}-${site}-drill`;
+    // Drills take no lock: two of a site may begin in the same second, and must not take each other's things for their own.
+    this.#id = `${compactTime(new Date(Date.now()))}-${site}-drill-${uuid4().slice(0, 4)}`;
     this.#point = point;
     this.#fresh = point === null;
     this.#stages = new DrillStages(operation, this.#fresh);

@@ -1,6 +1,6 @@
 // Proves, against a real API server, that what activities say and do about Kubernetes holds: apply, conflicts, rights,
 // Jobs that are adopted. Exec needs a node and is proved by the end-to-end tests.
-import type { V1ConfigMap, V1Job } from '@kubernetes/client-node';
+import type { V1ConfigMap, V1Job, V1Pod } from '@kubernetes/client-node';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
@@ -156,6 +156,74 @@ describe('Jobs', () => {
     const second = await runJob(plane.admin, job('fails'), { timeoutMs: 60_000 });
     await pods.stop();
     expect(second.message).toBe('well');
+  });
+});
+
+describe('the end of a Job', () => {
+  const podOf = (name: string, earlier?: string) =>
+    waitUntil<V1Pod>({
+      what: 'a pod is there',
+      timeoutMs: 20_000,
+      intervalMs: 100,
+      check: async () => {
+        const { items } = await plane.admin.core.listNamespacedPod({
+          namespace,
+          labelSelector: `job-name=${name}`,
+        });
+        const pod = items.find(({ metadata }) => metadata?.name !== earlier);
+        return pod === undefined ? { missing: 'pod' } : { done: pod };
+      },
+    });
+  /** What a kubelet says right after the container has ended: the pod itself is not over yet. */
+  const endContainer = async (pod: V1Pod, exitCode: number, message: string) => {
+    const name = pod.metadata?.name ?? '';
+    const containerStatuses = [
+      {
+        name: 'main',
+        image: 'x',
+        imageID: '',
+        ready: false,
+        restartCount: 0,
+        state: { terminated: { exitCode, message } },
+      },
+    ];
+    await plane.admin.core.replaceNamespacedPodStatus({
+      name,
+      namespace,
+      body: { ...pod, status: { ...pod.status, phase: 'Running', containerStatuses } },
+    });
+  };
+
+  it('is that of its container, when this ended well', async () => {
+    const running = runJob(plane.admin, job('ends-well'), { timeoutMs: 30_000 });
+    await endContainer(await podOf('ends-well'), 0, 'well');
+    expect((await running).message).toBe('well');
+    expect(await jobsNamed('ends-well')).toBe(0);
+  });
+
+  it('is what the Job says, when it did not', async () => {
+    const running = runJob(plane.admin, job('ends-badly'), { timeoutMs: 4_000 });
+    await endContainer(await podOf('ends-badly'), 1, 'badly');
+    await expect(running).rejects.toMatchObject({ type: 'Unavailable' });
+    await remove(plane.admin, {
+      apiVersion: 'batch/v1',
+      kind: 'Job',
+      namespace,
+      name: 'ends-badly',
+    });
+  });
+
+  it('is not that of a pod which an earlier Job of the name has left', async () => {
+    const left = job('again').spec?.template;
+    const pod = await plane.admin.core.createNamespacedPod({
+      namespace,
+      body: { ...left, metadata: { name: 'again-earlier', labels: { 'job-name': 'again' } } },
+    });
+    await endContainer(pod, 0, 'earlier');
+    const running = runJob(plane.admin, job('again'), { timeoutMs: 30_000 });
+    const own = await podOf('again', 'again-earlier');
+    await endContainer(own, 0, 'now');
+    expect((await running).message).toBe('now');
   });
 });
 

@@ -68,4 +68,19 @@ describe('reading PHP anew', () => {
       why: 'neither PHP-FPM nor Apache runs in this container',
     });
   });
+
+  it('leaves a PHP-FPM alone that would break off what it answers', async () => {
+    const [before = '', answer = '', after = ''] = (
+      await inContainer(`sed '/^process_control_timeout/d' /etc/php/8.2/fpm/wordpress.conf > /tmp/hasty.conf
+        php-fpm8.2 --nodaemonize --fpm-config /tmp/hasty.conf 2> /dev/null &
+        sleep 2; ${processes}; ${reload}; ${processes}; kill %1; wait; rm /tmp/hasty.conf`)
+    )
+      .trim()
+      .split('\n');
+    expect(JSON.parse(answer)).toEqual({
+      reloaded: false,
+      why: 'PHP-FPM has no process_control_timeout and would break off requests',
+    });
+    expect(after.trim()).toBe(before.trim());
+  });
 });

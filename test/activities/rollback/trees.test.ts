@@ -1,6 +1,18 @@
-import { execFile } from 'node:child_process';
-import { mkdir, readdir, readFile, rename, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { execFile, execFileSync } from 'node:child_process';
+import {
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  stat,
+  symlink,
+  writeFile,
+} from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import {
@@ -76,10 +88,14 @@ const prepare = async () => {
   await put(`${staged}/name`, 'new');
   return placesOf(folder, tree);
 };
-const inodes = async () => {
-  const { staged } = placesOf(folder, tree);
-  const { ino } = await stat(join(volume, staged));
-  await put(`${folder}/inodes.json`, JSON.stringify({ [tree.path]: String(ino) }));
+/** What `note` writes down before the first rename, of what was restored to `staged`. */
+const inodes = async (...names: string[]) => {
+  const { path, staged } = placesOf(folder, tree);
+  const records = ['', ...names].slice(names.length === 0 ? 0 : 1).map(async (name) => {
+    const found = await stat(join(volume, staged, name)).catch(() => null);
+    return `${join(path, name)}\0${found?.ino ?? 'none'}\0`;
+  });
+  await put(`${folder}/inodes`, (await Promise.all(records)).join(''));
 };
 const swap = async (a: string, b: string) => {
   const between = join(volume, 'between');
@@ -148,6 +164,195 @@ describe('exchanging trees', () => {
     await expect(exchange('switch')).rejects.toMatchObject({ type: 'PreconditionFailed' });
     expect(await exchange('back')).toEqual([]);
     expect(await has(path)).toBe('old');
+  });
+});
+
+describe('exchanging what is in a tree that pods mount', () => {
+  /** What is in live, staged and kept: names and what they hold. */
+  const all = async () => {
+    const { path, staged, kept } = placesOf(folder, tree);
+    const content = async (at: string) => {
+      const names = await readdir(join(volume, at)).catch(() => []);
+      const found = names.map(async (name) => {
+        const file = join(volume, at, name);
+        const text = await readFile(file, 'utf8').catch(() =>
+          readFile(join(file, 'a.php'), 'utf8'),
+        );
+        return [name, text] as const;
+      });
+      return Object.fromEntries(await Promise.all(found));
+    };
+    return { live: await content(path), staged: await content(staged), kept: await content(kept) };
+  };
+  const old = { akismet: 'old', 'hello.php': 'old', 'was there since': 'old' };
+  const restored = { akismet: 'new', 'hello.php': 'new', 'gone\nsince': 'new' };
+  const names = [...new Set([...Object.keys(old), ...Object.keys(restored)])];
+  const before = { live: old, staged: restored, kept: {} };
+  const after = { live: restored, staged: {}, kept: old };
+
+  beforeEach(async () => {
+    tree = { ...tree, mounted: true };
+    const { path, staged } = placesOf(folder, tree);
+    const fill = async (at: string, entries: Record<string, string>) => {
+      for (const [name, text] of Object.entries(entries)) {
+        await put(name.endsWith('.php') ? `${at}/${name}` : `${at}/${name}/a.php`, text);
+      }
+    };
+    await fill(path, old);
+    await fill(staged, restored);
+  });
+  const place = (at: 'path' | 'staged' | 'kept', name: string) =>
+    join(placesOf(folder, tree)[at], name);
+  const to = async (from: string, target: string) => {
+    await mkdir(dirname(join(volume, target)), { recursive: true });
+    await rename(join(volume, from), join(volume, target));
+  };
+
+  it('leaves the folder itself where it is, and comes back', async () => {
+    const folderBefore = await stat(join(volume, tree.path));
+    expect(await exchange('switch')).toMatchObject([
+      { path: tree.path, as: 'entries', how: 'exchange', entries: names.length },
+    ]);
+    expect(await all()).toEqual(after);
+    expect((await stat(join(volume, tree.path))).ino).toBe(folderBefore.ino);
+    expect(await exchange('switch')).toMatchObject([{ how: 'done-before' }]);
+    expect(await all()).toEqual(after);
+
+    expect(await exchange('back')).toMatchObject([{ as: 'entries', how: 'exchange' }]);
+    expect(await all()).toEqual(before);
+    expect(await exchange('back')).toMatchObject([{ how: 'done-before' }]);
+    expect(await all()).toEqual(before);
+    expect((await stat(join(volume, tree.path))).ino).toBe(folderBefore.ino);
+  });
+
+  it('works where a volume is nothing but the folder', async () => {
+    tree = { ...tree, path: '' };
+    await rename(join(volume, 'site/wp-content/plugins'), join(volume, 'plugins'));
+    await rm(join(volume, 'site'), { recursive: true });
+    for (const name of await readdir(join(volume, 'plugins'))) {
+      await rename(join(volume, 'plugins', name), join(volume, name));
+    }
+    await rm(join(volume, 'plugins'), { recursive: true });
+    await exchange('switch');
+    expect(Object.keys(restored).toSorted()).toEqual(
+      (await readdir(volume)).filter((name) => name !== '.presslift').toSorted(),
+    );
+    await exchange('back');
+    expect(Object.keys(old).toSorted()).toEqual(
+      (await readdir(volume)).filter((name) => name !== '.presslift').toSorted(),
+    );
+  });
+
+  it.each([
+    ['after the first exchange', ['exchanged']],
+    ['before the old ones are kept', ['exchanged', 'exchanged', 'kept']],
+    ['while old ones are kept', ['done', 'exchanged', 'kept']],
+    ['between two renames', ['kept']],
+    ['between two renames of the last', ['done', 'kept', 'kept']],
+  ])('goes on after an interruption %s', async (_, states) => {
+    const order = ['akismet', 'hello.php', 'was there since'];
+    await inodes(...names);
+    for (const [at, state] of states.entries()) {
+      const name = order[at] ?? '';
+      if (state !== 'kept') await swap(place('path', name), place('staged', name));
+      if (state === 'done') await to(place('staged', name), place('kept', name));
+      if (state === 'kept') await to(place('path', name), place('kept', name));
+    }
+    await exchange('switch');
+    expect(await all()).toEqual(after);
+  });
+
+  it.each([
+    ['after the first exchange', ['exchanged']],
+    ['while restored ones are put away', ['done', 'exchanged']],
+    ['between two renames', ['away']],
+  ])('goes on with the way back after an interruption %s', async (_, states) => {
+    await exchange('switch');
+    for (const [at, state] of states.entries()) {
+      const name = ['akismet', 'hello.php'][at] ?? '';
+      if (state === 'away') await to(place('path', name), place('staged', name));
+      else await swap(place('path', name), place('kept', name));
+      if (state === 'done') await to(place('kept', name), place('staged', name));
+    }
+    await exchange('back');
+    expect(await all()).toEqual(before);
+  });
+
+  it('renames nothing when one of them is not as it was restored', async () => {
+    await inodes(...names);
+    await rm(join(volume, place('staged', 'hello.php')));
+    await put(place('staged', 'hello.php'), 'somebody else was here');
+    await put('occupied', 'keeps the inode from being used again');
+    const found = await all();
+    const { ino } = await stat(join(volume, place('staged', 'hello.php')));
+    const noted = await readFile(join(volume, folder, 'inodes'), 'utf8');
+    if (noted.includes(`hello.php\0${ino}\0`)) {
+      await writeFile(
+        join(volume, folder, 'inodes'),
+        noted.replace(`hello.php\0${ino}\0`, 'hello.php\x001\0'),
+      );
+    }
+    await expect(exchange('switch')).rejects.toMatchObject({
+      type: 'PreconditionFailed',
+      message: expect.stringContaining('hello.php') as string,
+    });
+    expect(await all()).toEqual(found);
+  });
+
+  it('takes back also what was updated in the meantime, and does not throw that away', async () => {
+    await exchange('switch');
+    await rm(join(volume, place('path', 'akismet')), { recursive: true });
+    await put(`${place('path', 'akismet')}/a.php`, 'newer');
+    await exchange('back');
+    expect(await all()).toEqual({ ...before, staged: { ...restored, akismet: 'newer' } });
+    const { deleted } = await deleteTrees(deps, lab.site, {
+      operationId,
+      claim,
+      folder,
+      mode: 'discard',
+    });
+    expect(deleted).toBe(false);
+  });
+
+  it('puts the whole folder back where it is gone', async () => {
+    await rm(join(volume, tree.path), { recursive: true });
+    expect(await exchange('switch')).toMatchObject([{ as: 'whole', how: 'one-rename' }]);
+    expect(await all()).toEqual({ live: restored, staged: {}, kept: {} });
+    expect(await exchange('switch')).toMatchObject([{ as: 'whole', how: 'done-before' }]);
+    await exchange('back');
+    expect(await all()).toEqual({ live: {}, staged: restored, kept: {} });
+  });
+
+  it('is done by two renames each where the file system cannot exchange', async () => {
+    const tools = await mkdtemp(join(tmpdir(), 'presslift-uname-'));
+    await writeFile(join(tools, 'uname'), '#!/bin/sh\necho a-processor-without-that-call\n', {
+      mode: 0o755,
+    });
+    await inodes(...names);
+    const { path, staged, kept } = placesOf(folder, tree);
+    const renames = (mode: string) => {
+      const script = new URL(
+        '../../../src/activities/rollback/scripts/exchange.pl',
+        import.meta.url,
+      );
+      return execFileSync('perl', [fileURLToPath(script), mode], {
+        input: [path, staged, kept, 'true', ''].join('\0'),
+        env: {
+          PATH: `${tools}:${process.env['PATH']}`,
+          VOLUME: volume,
+          INODES: join(volume, folder, 'inodes'),
+        },
+        encoding: 'utf8',
+      });
+    };
+    try {
+      expect(renames('switch')).toMatch(/^two-renames\tentries\t4\t/);
+      expect(await all()).toEqual(after);
+      expect(renames('back')).toMatch(/^two-renames\tentries\t4\t/);
+      expect(await all()).toEqual(before);
+    } finally {
+      await rm(tools, { recursive: true });
+    }
   });
 });
 

@@ -7,13 +7,12 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { parseDocument } from 'yaml';
 import { paths } from '../../../deploy/sandbox/settings.ts';
-import { startWithTemporal, status, untilClosed } from '../support/operations.ts';
+import { history, startWithTemporal, status, untilClosed } from '../support/operations.ts';
 import {
   extensionHashes,
   namespaceFingerprint,
   readyPods,
   startWorker,
-  temporal,
   type WorkerProcess,
 } from '../support/platform.ts';
 import {
@@ -63,7 +62,7 @@ beforeAll(async () => {
   });
   worker = await startWorker({
     PRESSLIFT_SITES_DIR: sites,
-    E2E_WRONG_PASSWORD: 'not the password',
+    E2E_WRONG_PASSWORD: JSON.stringify({ password: 'not the password' }),
   });
   await ensurePhaseOne();
   await openWorkbench();
@@ -93,11 +92,9 @@ async function refusal(
   const id = `${input.site}/${type === 'restoreDrill' ? 'drill' : type}/e2e-bad-${runs}`;
   await startWithTemporal(type, id, input);
   expect(await untilClosed(id, 300_000)).toBe('FAILED');
-  const described = await temporal(['workflow', 'describe', '--workflow-id', id]);
-  const shown = await temporal(['workflow', 'show', '--workflow-id', id]);
   // An input that is refused before anything else leaves no status, only its failure.
   const { steps, criteria } = await status(id).catch(() => ({ steps: [], criteria: [] }));
-  return [described, shown, JSON.stringify(steps), JSON.stringify(criteria)].join('\n');
+  return [await history(id), steps, criteria].map((part) => JSON.stringify(part)).join('\n');
 }
 
 test('an unknown recovery point', async () => {

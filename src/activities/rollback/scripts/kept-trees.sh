@@ -24,16 +24,16 @@ if [ ! -e "$path" ]; then
 fi
 if [ "$MODE" = discard ]; then
   # In use by the site: then what is in `kept` is the way back.
-  while IFS=$'\t' read -r live inode; do
+  while IFS= read -r -d '' live && IFS= read -r -d '' inode; do
     if [ "$(stat -c %i "$VOLUME/$live" 2> /dev/null)" = "$inode" ]; then
-      fail PreconditionFailed "The tree that was restored to $FOLDER is in use as $live"
+      fail PreconditionFailed "What was restored to $FOLDER is in use as $live"
     fi
-  done < <([ ! -f "$path/inodes.json" ] || jq -r 'to_entries[] | "\(.key)\t\(.value)"' "$path/inodes.json")
+  done < <([ ! -f "$path/inodes" ] || cat "$path/inodes")
   if [ -n "$(find "$path/kept" -not -type d -print -quit 2> /dev/null)" ]; then
     fail PreconditionFailed "The trees of before are still in $FOLDER/kept"
   fi
   # Written after the trees were noted as restored, by somebody who had them in use.
-  if [ -f "$path/inodes.json" ] && [ -n "$(find "$path/staged" -cnewer "$path/inodes.json" -type f -print -quit 2> /dev/null)" ]; then
+  if [ -f "$path/inodes" ] && [ -n "$(find "$path/staged" -cnewer "$path/inodes" -type f -print -quit 2> /dev/null)" ]; then
     say '{"deleted":false,"why":"files in it were changed while they were in use"}'
     exit 0
   fi

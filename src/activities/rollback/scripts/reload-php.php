@@ -46,6 +46,19 @@ foreach ($before as $id => [$parent, , $command]) {
 if ($master === null) {
     $answer(['reloaded' => false, 'why' => 'neither PHP-FPM nor Apache runs in this container']);
 }
+if ($signal === 12) {
+    // Without a time for it PHP-FPM ends its workers in the middle of what they answer.
+    $config = preg_match('/\((\/[^)]+)\)/', $before[$master][2], $found) === 1 ? $found[1] : '';
+    $test = proc_open(
+        ["/proc/$master/exe", '-tt', ...($config === '' ? [] : ['--fpm-config', $config])],
+        [['file', '/dev/null', 'r'], ['file', '/dev/null', 'w'], ['pipe', 'w']],
+        $pipes
+    );
+    $settings = $test === false ? '' : (string) stream_get_contents($pipes[2]);
+    if (preg_match('/process_control_timeout = (\d+)/', $settings, $found) !== 1 || (int) $found[1] === 0) {
+        $answer(['reloaded' => false, 'why' => 'PHP-FPM has no process_control_timeout and would break off requests']);
+    }
+}
 $workers = fn(array $all): array => array_filter($all, fn($one) => $one[0] === $master);
 $old = $workers($before);
 if (!posix_kill($master, $signal)) {
