@@ -27,28 +27,28 @@ import { created } from './place.ts';
 export function createDrillRestore(
   deps: DrillDeps,
 ): Pick<DrillActivities, 'restoreDrillFiles' | 'restoreDrillDatabase'> {
-  return {
-    async restoreDrillFiles(input) {
-      const stages: DrillStage[] = [];
-      try {
-        const point = await pointOf(deps, input);
-        return await restoredFiles(deps, input, point, stages);
-      } catch (error) {
-        const stage = { byDefault: 'missing-files', criteria: filesCriteriaIds } as const;
-        return { criteria: findingsOf(error, stage), stages, usable: false };
-      }
-    },
+  type Restore = typeof restoredFiles;
+  type Stage = Parameters<typeof findingsOf>[1];
 
-    async restoreDrillDatabase(input) {
-      const stages: DrillStage[] = [];
-      try {
-        const point = await pointOf(deps, input);
-        return await restoredDatabase(deps, input, point, stages);
-      } catch (error) {
-        const stage = { byDefault: 'truncated-dump', criteria: databaseCriteriaIds } as const;
-        return { criteria: findingsOf(error, stage), stages, usable: false };
-      }
-    },
+  /** What the restore found; what it could not find out, for the reason that ended it, is a finding as well. */
+  const found = (restore: Restore, stage: Stage) => async (input: DrillInput) => {
+    const stages: DrillStage[] = [];
+    try {
+      return await restore(deps, input, await pointOf(deps, input), stages);
+    } catch (error) {
+      return { criteria: findingsOf(error, stage), stages, usable: false };
+    }
+  };
+
+  return {
+    restoreDrillFiles: found(restoredFiles, {
+      byDefault: 'missing-files',
+      criteria: filesCriteriaIds,
+    }),
+    restoreDrillDatabase: found(restoredDatabase, {
+      byDefault: 'truncated-dump',
+      criteria: databaseCriteriaIds,
+    }),
   };
 }
 

@@ -1,6 +1,5 @@
 // Proves, on a real bucket and with real restic, what `presslift recovery-points` gets: lists that tell what cannot be trusted,
 // pins, and a verification that reads every byte.
-import { CreateBucketCommand, PutObjectCommand } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { ObjectStorage } from '../../../src/activities/object-storage/client.ts';
 import { openCatalogue, type Catalogue } from '../../../src/activities/recovery/catalogue.ts';
@@ -8,16 +7,18 @@ import { createCatalogueActivities } from '../../../src/activities/recovery/cata
 import type { RecoveryPoint } from '../../../src/domain/recovery/point.ts';
 import type { Site } from '../../../src/domain/site/schema.ts';
 import {
-  openLabStorage,
-  pointOf,
-  startRecoveryLab,
-  type RecoveryLab,
-} from '../../support/recovery-lab.ts';
+  first,
+  keyOf,
+  openLabCatalogue,
+  putObject,
+  second,
+  third,
+} from '../../support/catalogue-lab.ts';
+import { pointOf, startRecoveryLab, type RecoveryLab } from '../../support/recovery-lab.ts';
 
 let lab: RecoveryLab;
 let storage: ObjectStorage;
 let catalogue: Catalogue;
-let buckets = 0;
 let Bucket = '';
 let site: Site;
 
@@ -26,27 +27,13 @@ beforeAll(async () => {
 });
 afterAll(() => lab?.stop());
 
-// A bucket of its own for each test.
 beforeEach(async () => {
-  Bucket = `catalogue-${(buckets += 1)}`;
-  site = structuredClone(lab.site);
-  site.storage.objects.bucket = Bucket;
-  storage = openLabStorage(lab, Bucket);
-  await storage.client.send(new CreateBucketCommand({ Bucket }));
-  catalogue = await openCatalogue(lab.deps, site);
-  return () => {
-    catalogue.close();
-    storage.close();
-  };
+  const opened = await openLabCatalogue(lab);
+  ({ Bucket, site, storage, catalogue } = opened);
+  return opened.close;
 });
 
-const first = '20261121T030000Z-acme-backup';
-const second = '20261122T030000Z-acme-hybridStorage';
-const third = '20261123T030000Z-acme-backup';
-const keyOf = (id: string, name = 'point.json') => `presslift/acme/recovery-points/${id}/${name}`;
-
-const put = (key: string, text: string) =>
-  storage.client.send(new PutObjectCommand({ Bucket, Key: key, Body: text }));
+const put = (key: string, text: string) => putObject(storage, Bucket, key, text);
 
 describe('the activities', () => {
   const operationId = 'acme/recovery-points/verify';

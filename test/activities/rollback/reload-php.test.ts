@@ -30,7 +30,6 @@ async function inContainer(commands: string): Promise<string> {
         ROOT: image,
         COMMANDS: commands,
         CODE: script,
-        PHP_FPM_MAX_CHILDREN: '3',
       },
       stdio: ['ignore', 'pipe', 'pipe'],
     },
@@ -47,7 +46,7 @@ const processes = `php -r 'foreach (glob("/proc/[0-9]*") as $p) { $c = @file_get
 describe('reading PHP anew', () => {
   it('replaces every worker of PHP-FPM and keeps its master', async () => {
     const lines = (
-      await inContainer(`php-fpm8.2 --nodaemonize --fpm-config /etc/php/8.2/fpm/wordpress.conf 2> /dev/null &
+      await inContainer(`PHP_FPM_MAX_CHILDREN=3 php-fpm8.2 --nodaemonize --fpm-config /etc/php/8.2/fpm/wordpress.conf 2> /dev/null &
         sleep 2; ${processes}; ${reload}; ${processes}; kill %1; wait`)
     )
       .trim()
@@ -72,7 +71,7 @@ describe('reading PHP anew', () => {
   it('leaves a PHP-FPM alone that would break off what it answers', async () => {
     const [before = '', answer = '', after = ''] = (
       await inContainer(`sed '/^process_control_timeout/d' /etc/php/8.2/fpm/wordpress.conf > /tmp/hasty.conf
-        php-fpm8.2 --nodaemonize --fpm-config /tmp/hasty.conf 2> /dev/null &
+        PHP_FPM_MAX_CHILDREN=3 php-fpm8.2 --nodaemonize --fpm-config /tmp/hasty.conf 2> /dev/null &
         sleep 2; ${processes}; ${reload}; ${processes}; kill %1; wait; rm /tmp/hasty.conf`)
     )
       .trim()
@@ -82,5 +81,18 @@ describe('reading PHP anew', () => {
       why: 'PHP-FPM has no process_control_timeout and would break off requests',
     });
     expect(after.trim()).toBe(before.trim());
+  });
+
+  it('finds that time also in a file that is included', async () => {
+    const [, answer = ''] = (
+      await inContainer(`sed '/^process_control_timeout/d' /etc/php/8.2/fpm/wordpress.conf > /tmp/main.conf
+        mkdir /tmp/more; echo 'include = /tmp/more/*.conf' >> /tmp/main.conf
+        printf '[global]\nprocess_control_timeout = 10s\n' > /tmp/more/global.conf
+        PHP_FPM_MAX_CHILDREN=3 php-fpm8.2 --nodaemonize --fpm-config /tmp/main.conf 2> /dev/null &
+        sleep 2; ${processes}; ${reload}; kill %1; wait; rm -r /tmp/main.conf /tmp/more`)
+    )
+      .trim()
+      .split('\n');
+    expect(JSON.parse(answer)).toMatchObject({ reloaded: true });
   });
 });

@@ -47,15 +47,18 @@ if ($master === null) {
     $answer(['reloaded' => false, 'why' => 'neither PHP-FPM nor Apache runs in this container']);
 }
 if ($signal === 12) {
-    // Without a time for it PHP-FPM ends its workers in the middle of what they answer.
-    $config = preg_match('/\((\/[^)]+)\)/', $before[$master][2], $found) === 1 ? $found[1] : '';
-    $test = proc_open(
-        ["/proc/$master/exe", '-tt', ...($config === '' ? [] : ['--fpm-config', $config])],
-        [['file', '/dev/null', 'r'], ['file', '/dev/null', 'w'], ['pipe', 'w']],
-        $pipes
-    );
-    $settings = $test === false ? '' : (string) stream_get_contents($pipes[2]);
-    if (preg_match('/process_control_timeout = (\d+)/', $settings, $found) !== 1 || (int) $found[1] === 0) {
+    // Without a time for it PHP-FPM ends its workers in the middle of what they answer. `php-fpm -tt` would not know variables of the
+    // master's environment that its configuration refers to, and that environment has been overwritten by the title.
+    $main = preg_match('/\((\/[^)]+)\)/', $before[$master][2], $found) === 1 ? $found[1] : '';
+    $text = (string) file_get_contents($main);
+    preg_match_all('/^\s*include\s*=\s*"?([^"\s]+)/m', $text, $found);
+    foreach ($found[1] as $pattern) {
+        foreach (glob($pattern) ?: [] as $file) {
+            $text .= "\n" . file_get_contents($file);
+        }
+    }
+    preg_match_all('/^\s*process_control_timeout\s*=\s*"?(\d+)/m', $text, $found);
+    if ((int) end($found[1]) === 0) {
         $answer(['reloaded' => false, 'why' => 'PHP-FPM has no process_control_timeout and would break off requests']);
     }
 }
