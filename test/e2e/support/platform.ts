@@ -171,7 +171,12 @@ export async function extensionHashes(pod: string): Promise<string[]> {
 
 interface Listed {
   kind: string;
-  metadata: Record<string, unknown> & { name: string };
+  metadata: {
+    name: string;
+    uid: string;
+    labels?: Record<string, string>;
+    ownerReferences?: { kind: string; uid: string }[];
+  };
   spec?: unknown;
   data?: unknown;
 }
@@ -187,7 +192,15 @@ export async function namespaceFingerprint(): Promise<Record<string, string>> {
   const kinds =
     'deployments,services,configmaps,secrets,persistentvolumeclaims,jobs,poddisruptionbudgets,ingresses,pods';
   const list = await kubectlJson<{ items: Listed[] }>(['get', kinds, '-n', 'acme']);
-  const hashes = list.items.map((item) => {
+  // Pods whose Job is gone already follow it within a second.
+  const jobs = new Set(
+    list.items.filter(({ kind }) => kind === 'Job').map((job) => job.metadata.uid),
+  );
+  const staying = list.items.filter(
+    ({ metadata }) =>
+      !metadata.ownerReferences?.some(({ kind, uid }) => kind === 'Job' && !jobs.has(uid)),
+  );
+  const hashes = staying.map((item) => {
     const { name, labels } = item.metadata;
     const content = JSON.stringify([labels, item.spec, item.data]);
     return [`${item.kind}/${name}`, createHash('sha256').update(content).digest('hex')] as const;
