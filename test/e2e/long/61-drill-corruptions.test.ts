@@ -11,6 +11,7 @@ import { openCatalogue, type Catalogue } from '../../../src/activities/recovery/
 import { createSecretResolver } from '../../../src/activities/secrets/index.ts';
 import { createWordPressAgent } from '../../../src/activities/wordpress/agent.ts';
 import { loadSiteFile } from '../../../src/activities/sites/load-site.ts';
+import { compactTime } from '../../../src/domain/identifiers.ts';
 import type { RecoveryPoint } from '../../../src/domain/recovery/point.ts';
 import { readEnvironment } from '../../../deploy/sandbox/environment.ts';
 import { paths } from '../../../deploy/sandbox/settings.ts';
@@ -38,6 +39,7 @@ let catalogue: Catalogue;
 let good: RecoveryPoint;
 let older: RecoveryPoint;
 let planted = 0;
+const firstPlanted = Date.now();
 
 beforeAll(async () => {
   Object.assign(process.env, readEnvironment());
@@ -85,8 +87,11 @@ async function removePlanted(): Promise<void> {
 async function plant(name: string, change: (point: RecoveryPoint) => void): Promise<string> {
   const point = structuredClone(good);
   planted += 1;
-  // Older than the good one by its id, so that nothing takes it for the newest.
-  point.id = `20260101T0000${String(planted).padStart(2, '0')}Z-acme-e2e-${name}`;
+  // Older than the good one by its id, so that nothing takes it for the newest; and another one in each run, for the sandbox's object
+  // storage does not let a deleted object be made once more on condition that there is none.
+  const second = (Math.floor(firstPlanted / 1_000) % 80_000) + planted;
+  const at = new Date(Date.UTC(2026, 0, 1) + second * 1_000);
+  point.id = `${compactTime(at)}-acme-e2e-${name}`;
   change(point);
   await catalogue.write(point);
   return point.id;
