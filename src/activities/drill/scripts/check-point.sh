@@ -5,8 +5,9 @@
 ids=()
 for id in "$FILES" "$DATABASE"; do if [ -n "$id" ]; then ids+=("$id"); fi; done
 
-# All of them: one that is not there would be an error in words alone. Nothing is written, so no lock is needed.
-restic_run snapshots --no-lock --json > "$work/snapshots"
+# All of them, of any host: one that is not there would be an error in words alone, and one of another host is another site's. Nothing
+# is written, so no lock is needed.
+RESTIC_HOST='' restic_run snapshots --no-lock --json > "$work/snapshots"
 found=()
 for id in "${ids[@]}"; do
   if jq -e --arg id "$id" 'any(.[]; .id == $id)' "$work/snapshots" > /dev/null; then found+=("$id"); fi
