@@ -47,11 +47,11 @@ export function tableStatements(schema: string): string {
   // LIMIT keeps the server from merging the inner query into the outer one, which would hash each row three times.
   return oneLine(`SELECT CONCAT(
     'SELECT ''table'', ', QUOTE(t.TABLE_NAME),
-    ', COUNT(*), CAST(IFNULL(SUM(CAST(CONV(HEX(LEFT(h,8)),16,10) AS UNSIGNED)),0) AS CHAR)',
-    ', CAST(IFNULL(SUM(CAST(CONV(HEX(SUBSTRING(h,9,8)),16,10) AS UNSIGNED)),0) AS CHAR)',
-    ', COUNT(*) - COUNT(h) FROM (SELECT UNHEX(SHA2(CONCAT(',
+    ', COUNT(*), CAST(IFNULL(SUM(CAST(CONV(LEFT(h,16),16,10) AS UNSIGNED)),0) AS CHAR)',
+    ', CAST(IFNULL(SUM(CAST(CONV(SUBSTRING(h,17,16),16,10) AS UNSIGNED)),0) AS CHAR)',
+    ', COUNT(*) - COUNT(h) FROM (SELECT SHA2(CONCAT(',
     GROUP_CONCAT(${cell} ORDER BY c.ORDINAL_POSITION SEPARATOR ','),
-    '),256)) AS h FROM ', ${identifierSql('t.TABLE_SCHEMA')}, '.', ${identifierSql('t.TABLE_NAME')},
+    '),256) AS h FROM ', ${identifierSql('t.TABLE_SCHEMA')}, '.', ${identifierSql('t.TABLE_NAME')},
     ' LIMIT 18446744073709551615) AS hashed') AS statement
     FROM information_schema.TABLES t
     JOIN information_schema.COLUMNS c ON c.TABLE_SCHEMA = t.TABLE_SCHEMA AND c.TABLE_NAME = t.TABLE_NAME

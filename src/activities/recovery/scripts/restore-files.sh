@@ -36,15 +36,35 @@ restored() {
 # Characters that mean something in restic's patterns get a backslash.
 literal() { printf '%s' "$1" | sed 's/[][*?\\]/\\&/g'; }
 
-# The folder itself is no entry of what is restored into it: it gets mode and owner here.
-root_like() {
-  local node
-  node=$(restic_try ls --json "$SNAPSHOT" "$1" | jq -c --arg path "$1" 'select(.path == $path) | [.mode, .uid, .gid]') || return 0
-  [ -n "$node" ] || return 0
-  chown "$(jq -r '"\(.[1]):\(.[2])"' <<< "$node")" "$2" 2> /dev/null || true
-  # The lowest nine bits of Go's file mode are the permissions.
-  chmod "$(jq -r '.[0] % 512' <<< "$node" | xargs printf '%o')" "$2" 2> /dev/null || true
+# The folder itself is no entry of what is restored into it: root_of asks for its mode and owner, as_root gives them.
+root_of() {
+  restic_try ls --no-lock --json "$SNAPSHOT" "$1" | jq -c --arg path "$1" 'select(.path == $path) | [.mode, .uid, .gid]'
 }
+as_root() {
+  [ -s "$1" ] || return 0
+  chown "$(jq -r '"\(.[1]):\(.[2])"' "$1")" "$2" 2> /dev/null || true
+  # The lowest nine bits of Go's file mode are the permissions.
+  chmod "$(jq -r '.[0] % 512' "$1" | xargs printf '%o')" "$2" 2> /dev/null || true
+}
+
+# beside NAME COMMAND...: runs it beside the restore, with words of its own; its output and status are in $work/NAME. Opening the
+# repository takes a second, and the restore leaves time for it. Without a lock, because nobody would remove it at a sudden end.
+beside() {
+  local folder=$work/$1
+  shift
+  mkdir "$folder"
+  : > "$folder/restic.err"
+  (
+    work=$folder
+    status=0
+    "$@" > "$folder/output" || status=$?
+    echo "$status" > "$folder/status"
+  ) &
+}
+
+manifest_of_snapshot() { restic_try dump --no-lock "$SNAPSHOT" /presslift/point/files.tsv; }
+beside manifest manifest_of_snapshot
+reading=($!)
 
 : > "$work/errors"
 report &
@@ -58,18 +78,25 @@ for ((at = 0; at < count; at++)); do
   while IFS= read -r -d '' folder; do
     options+=(--include "/$(literal "$folder")")
   done < <(jq -j ".[$at].include[] | (., \"\\u0000\")" "$targets")
-  if [ ${#options[@]} -eq 0 ]; then root_like "/presslift/volumes/$claim" "$destination"; fi
+  if [ ${#options[@]} -eq 0 ]; then
+    beside "root-$at" root_of "/presslift/volumes/$claim"
+    reading+=($!)
+  fi
   restored "/presslift/volumes/$claim" "$destination" "${options[@]}"
+done
+wait "${reading[@]}" || true
+for ((at = 0; at < count; at++)); do
+  if [ -d "$work/root-$at" ]; then as_root "$work/root-$at/output" "$(jq -r ".[$at].destination" "$targets")"; fi
 done
 kill "$reporter" 2> /dev/null || true
 
 # The snapshot's own manifest; that it is the one of the catalogue is known by its digest.
-manifest=$work/files.tsv
+manifest=$work/manifest/output
 intact=false
-if restic_try dump "$SNAPSHOT" /presslift/point/files.tsv > "$manifest"; then
+if [ "$(cat "$work/manifest/status" 2> /dev/null)" = 0 ]; then
   if [ "$(manifest_digest "$manifest")" = "$MANIFEST_DIGEST" ]; then intact=true; fi
 else
-  restic_words >> "$work/errors"
+  work=$work/manifest restic_words >> "$work/errors"
   : > "$manifest"
 fi
 
