@@ -84,7 +84,7 @@ async function finished(args: string[]): Promise<{ report: OperationReport; ms: 
   );
   const ms = performance.now() - from;
   if (status !== 0) throw new Error(`${args.join(' ')} ended with ${status}: ${stderr || stdout}`);
-  const report = JSON.parse(stdout) as OperationReport;
+  const { report } = JSON.parse(stdout) as { report: OperationReport };
   const failed = report.criteria.filter(({ pass }) => !pass).map(({ id }) => id);
   if (failed.length > 0)
     throw new Error(`${args.join(' ')}: not as it should be: ${failed.join()}`);
