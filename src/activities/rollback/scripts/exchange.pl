@@ -3,9 +3,8 @@
 #   note    prints path and inode (or `none`) of everything that is to stand in the place of something, each with NUL at its end;
 #   switch  puts that in place; what was there goes to `kept`;
 #   back    puts what was kept in place again; what is there goes to `staged`.
-# `switch` and `back` read what `note` said from the file $INODES, and print a line a tree: how,
-# `whole` or `entries`, how many these are, milliseconds, with tabs.
-# All that has to be so is looked at before the first rename; on standard error is why it is not.
+# `switch` and `back` read what `note` said from the file $INODES, and print a line a tree: how, `whole` or `entries`, how many these
+# are, milliseconds, with tabs. All that has to be so is looked at before the first rename; on standard error is why it is not.
 use strict;
 use warnings;
 use Time::HiRes qw(time);
@@ -94,7 +93,8 @@ if ($mode eq 'note') {
 open my $noted, '<', $inodes or refuse("$inodes cannot be read: $!");
 my %restored = records($noted);
 
-# What is to be done with an item: `live` is renamed to, or exchanged with, what stands in `from`; then `rest` goes to its place.
+# What is to be done with an item: `pair` is exchanged in one step or, where that cannot be, `moves` are done one after the other;
+# `rest` follows when all items are in place, but not after `moves` of a pair, which leave nothing to be done.
 sub plan_switch {
     my ($item) = @_;
     my ($path, $live, $staged, $kept, $restored) = @$item{qw(path live staged kept restored)};
