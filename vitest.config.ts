@@ -1,14 +1,25 @@
 import { defineConfig } from 'vitest/config';
 
+/** What is waited for may take its time on a busy machine; one second, as is the default, is too little. */
+const patient = { poll: { timeout: 20_000 } };
+
 /** One project a test layer; see docs/guides/testing.md for what each layer proves. */
 export default defineConfig({
   test: {
     projects: [
-      { test: { name: 'unit', include: ['test/unit/**/*.test.ts'], testTimeout: 10_000 } },
+      {
+        test: {
+          name: 'unit',
+          include: ['test/unit/**/*.test.ts'],
+          testTimeout: 30_000,
+          expect: patient,
+        },
+      },
       {
         test: {
           name: 'workflows',
           include: ['test/workflows/**/*.test.ts'],
+          expect: patient,
           globalSetup: ['test/support/temporal-setup.ts'],
           testTimeout: 60_000,
           hookTimeout: 120_000,
@@ -19,6 +30,7 @@ export default defineConfig({
         test: {
           name: 'activities',
           include: ['test/activities/**/*.test.ts'],
+          expect: patient,
           testTimeout: 120_000,
           hookTimeout: 300_000,
           maxWorkers: 2,

@@ -70,7 +70,10 @@ test('the nightly schedule fires, and restic alone restores what it took', async
     if (found === undefined) throw new Error(`no ${kind} snapshot of ${point.id}`);
     return found.id;
   };
-  await onWorkbench('restic restore --quiet "$1" --target /bench/restored', snapshot('files'));
+  await onWorkbench(
+    'restic restore --retry-lock 5m --quiet "$1" --target /bench/restored',
+    snapshot('files'),
+  );
   const restored = await onWorkbench(
     'cd /bench/restored/presslift/volumes/wp-content; find plugins themes -type f -exec sha256sum {} +',
   );
@@ -81,7 +84,7 @@ test('the nightly schedule fires, and restic alone restores what it took', async
 
   await sql('CREATE DATABASE e2e_restored', 'defaultdb');
   await onWorkbench(
-    'restic dump "$1" database.sql | mariadb --defaults-extra-file=/keys/client.cnf e2e_restored',
+    'restic dump --retry-lock 5m "$1" database.sql | mariadb --defaults-extra-file=/keys/client.cnf e2e_restored',
     snapshot('database'),
   );
   const tables = (schema: string) =>

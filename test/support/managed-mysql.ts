@@ -239,7 +239,7 @@ export async function startManagedMySql(options: { now?: () => Date } = {}): Pro
         ssl: { ca: authority.certificate, rejectUnauthorized: true, verifyIdentity: true },
       }),
     async restart() {
-      running.service.stop();
+      await running.service.stop();
       await close(running.standIn.server);
       running = await begin();
       await listen(running.standIn.server, '127.0.0.1', apiPort);
@@ -250,7 +250,7 @@ export async function startManagedMySql(options: { now?: () => Date } = {}): Pro
       return records.filter((_, index) => alive[index]).map(({ pid }) => pid);
     },
     async stop() {
-      running.service.stop();
+      await running.service.stop();
       await close(running.standIn.server);
       await daemons.sweep();
       own.kill('SIGKILL');

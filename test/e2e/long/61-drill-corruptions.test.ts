@@ -60,9 +60,12 @@ beforeAll(async () => {
   );
   older = await catalogue.read(await takePoint());
   good = await catalogue.read(await takePoint());
-  await onWorkbench('restic restore --quiet "$1" --target /', good.files?.snapshotId ?? '');
   await onWorkbench(
-    'mkdir -p /bench && restic dump "$1" database.sql > /bench/good.sql',
+    'restic restore --retry-lock 5m --quiet "$1" --target /',
+    good.files?.snapshotId ?? '',
+  );
+  await onWorkbench(
+    'mkdir -p /bench && restic dump --retry-lock 5m "$1" database.sql > /bench/good.sql',
     good.database?.snapshotId ?? '',
   );
 });

@@ -23,13 +23,14 @@ function problemsOf(env: NodeJS.ProcessEnv): string[] {
   return [];
 }
 
-/** A logger and the JSON lines that it wrote. */
-function listening() {
+/** A logger and the JSON lines that it wrote. @param heard is called after each */
+function listening(heard: () => void = () => undefined) {
   const lines: Record<string, unknown>[] = [];
   const destination = new Writable({
     write(chunk: Buffer, _encoding, done) {
       lines.push(JSON.parse(chunk.toString()) as Record<string, unknown>);
       done();
+      heard();
     },
   });
   const logger: Logger = createLogger({ logLevel: 'trace', serviceName: 'test' }, destination);
@@ -235,9 +236,8 @@ describe('the deployment', () => {
 
   test('is not told anything by a named version; a warning says how to promote it', async () => {
     const { connection, promoted } = server({ current: 'v1' });
-    const { logger, lines } = listening();
     const stop = new AbortController();
-    setTimeout(() => stop.abort(), 50);
+    const { logger, lines } = listening(() => stop.abort());
     expect(await joinDeployment(connection, 'd', { buildId: 'v2' }, logger, stop.signal)).toBe(
       false,
     );
@@ -247,9 +247,8 @@ describe('the deployment', () => {
 
   test('that may not be changed gives the same warning', async () => {
     const { connection } = server({ refuse: 7 });
-    const { logger, lines } = listening();
     const stop = new AbortController();
-    setTimeout(() => stop.abort(), 300);
+    const { logger, lines } = listening(() => stop.abort());
     expect(await joinDeployment(connection, 'd', { buildId: null }, logger, stop.signal)).toBe(
       false,
     );

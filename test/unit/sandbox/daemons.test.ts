@@ -146,6 +146,8 @@ describe('a daemon', () => {
     await daemons.start('part', 'late', 'sleep', ['60']);
     const record = await recordOf('late');
     await daemons.stop('late');
+    // A process is known by its number and the tick in which it began; nobody gets a number again in the same tick.
+    await sleep(30);
     const stranger = spawn('sleep', ['60'], { detached: true });
     try {
       await new Promise((spawned) => stranger.once('spawn', spawned));

@@ -15,7 +15,7 @@ import type {
 } from '../../../deploy/sandbox/stand-ins/digitalocean/clusters.ts';
 import { databaseHandlers } from '../../../deploy/sandbox/stand-ins/digitalocean/databases.ts';
 import type { DatabaseFacts } from '../../../deploy/sandbox/stand-ins/digitalocean/managed-database.ts';
-import type { NfsState } from '../../../deploy/sandbox/stand-ins/digitalocean/nfs.ts';
+import type { Nfs, NfsState } from '../../../deploy/sandbox/stand-ins/digitalocean/nfs.ts';
 import { createNfs } from '../../../deploy/sandbox/stand-ins/digitalocean/nfs.ts';
 import type { Handlers, StandIn } from '../../../deploy/sandbox/stand-ins/digitalocean/server.ts';
 import { createStandIn } from '../../../deploy/sandbox/stand-ins/digitalocean/server.ts';
@@ -37,6 +37,7 @@ const ca = '-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n';
 
 let folder: string;
 let standIn: StandIn;
+let nfs: Nfs;
 let endpoint: string;
 let databaseAnswers: boolean;
 let expectViolations: boolean;
@@ -101,6 +102,11 @@ function handlers(): Handlers {
     remove: async ({ accessKey }: { accessKey: string }) => void accounts.delete(accessKey),
   };
   const file = new JsonFile<SpacesKeysState>(keysFile(), () => ({ keys: [] }));
+  nfs = createNfs(
+    new JsonFile<NfsState>(join(folder, 'nfs.json'), () => ({ shares: [], snapshots: [] })),
+    join(folder, 'nfs'),
+    () => clock,
+  );
   return {
     ...databaseHandlers({
       ...{ file: databases, ca, administrator: 'doadmin', now: () => clock },
@@ -115,11 +121,7 @@ function handlers(): Handlers {
       retire: async ({ name }) => void events.push(`retire ${name}`),
       passwordChanged: async (user) => void events.push(`password of ${user}`),
     }),
-    ...createNfs(
-      new JsonFile<NfsState>(join(folder, 'nfs.json'), () => ({ shares: [], snapshots: [] })),
-      join(folder, 'nfs'),
-      () => clock,
-    ).handlers,
+    ...nfs.handlers,
     ...spacesKeyHandlers(file, spacesAccounts, () => clock),
   };
 }
@@ -167,6 +169,7 @@ beforeEach(async () => {
 
 afterEach(async () => {
   await close(standIn.server);
+  await nfs.settled();
   await rm(folder, { recursive: true });
   expect(standIn.violations.length > 0).toBe(expectViolations);
 });

@@ -59,12 +59,15 @@ const diamond = [
 describe('work in parallel', () => {
   it('begins each when what it needs is done, and runs the others side by side', async () => {
     const notes: string[] = [];
+    let rightIsDone = (): void => undefined;
+    const right = new Promise<void>((resolve) => (rightIsDone = resolve));
     await inParallel(
       diamond,
       async ({ name }) => {
         notes.push(`+${name}`);
-        await sleep(name === 'left' ? 30 : 10);
+        if (name === 'left') await right;
         notes.push(`-${name}`);
+        if (name === 'right') rightIsDone();
       },
       host.signal,
     );

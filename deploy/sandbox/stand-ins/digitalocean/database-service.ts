@@ -57,7 +57,8 @@ export interface DatabaseService {
   takeBackup: (clusterName: string) => Promise<StoredBackup>;
   /** Resolves when no cluster is being made; for tests. */
   settled(): Promise<void>;
-  stop(): void;
+  /** Ends the daily backups and breaks off restores, which the next start begins anew. */
+  stop(): Promise<void>;
 }
 
 const lookEveryMs = 60_000;
@@ -146,6 +147,9 @@ export function createDatabaseService(options: DatabaseServiceOptions): Database
       return backups.take(serverOf(cluster));
     },
     settled: () => forks.settled(),
-    stop: () => clearInterval(timer),
+    async stop() {
+      clearInterval(timer);
+      await forks.abandon();
+    },
   };
 }

@@ -52,6 +52,8 @@ export interface Forks {
   server(cluster: StoredCluster): SourceServer;
   /** Resolves when nothing is being made; for tests. */
   settled(): Promise<void>;
+  /** Breaks off what is being made, as the end of the process would: it stays unfinished for the next `resume`. */
+  abandon(): Promise<void>;
 }
 
 /** Small, because several run beside each other. MySQL's own default is ten times as much. */
@@ -84,6 +86,7 @@ export function createForks(options: ForkOptions): Forks {
   const { home, runtime, daemons, component, backups, file, log } = options;
   const underWay = new Map<string, Promise<void>>();
   const removed = new Set<string>();
+  let abandoned = false;
   const foldersOf = (cluster: StoredCluster) => foldersBelow(join(home, cluster.id.slice(0, 8)));
 
   const server = (cluster: StoredCluster): SourceServer => ({
@@ -107,6 +110,7 @@ export function createForks(options: ForkOptions): Forks {
 
   async function start(cluster: StoredCluster, args: readonly string[] = []): Promise<void> {
     if (removed.has(cluster.id)) throw new Error('The cluster has been deleted');
+    if (abandoned) throw new Error('The stand-in ends');
     const folders = foldersOf(cluster);
     const name = daemonOf(cluster);
     await daemons.start(component, name, ...serverCommand(runtime, folders, args));
@@ -178,11 +182,12 @@ export function createForks(options: ForkOptions): Forks {
     await backups.takeWhenDue(server(cluster));
   }
 
-  /** A cluster that has been deleted in the meantime is no error. */
+  /** Nothing for a cluster that has been deleted in the meantime, or when the stand-in ends. */
   async function change(
     cluster: StoredCluster,
     changed: Partial<NonNullable<StoredCluster['fork']>>,
   ): Promise<void> {
+    if (abandoned) return;
     await file.update((state) => {
       const kept = state.clusters.find(({ id }) => id === cluster.id);
       if (kept?.fork) Object.assign(kept.fork, changed);
@@ -193,13 +198,17 @@ export function createForks(options: ForkOptions): Forks {
     if (underWay.has(cluster.id)) return;
     const work = restore(cluster)
       .catch(async (error: unknown) => {
-        if (removed.has(cluster.id)) return;
+        if (removed.has(cluster.id) || abandoned) return;
         const problem = error instanceof Error ? error.message : String(error);
         log(`FORK ${cluster.name} failed: ${problem}`);
         await change(cluster, { state: 'failed', problem });
       })
       .finally(() => underWay.delete(cluster.id));
     underWay.set(cluster.id, work);
+  }
+
+  async function settled(): Promise<void> {
+    while (underWay.size > 0) await Promise.all(underWay.values());
   }
 
   return {
@@ -223,8 +232,10 @@ export function createForks(options: ForkOptions): Forks {
       await rm(join(home, cluster.id.slice(0, 8)), { recursive: true, force: true });
       await options.certificates.remove(cluster);
     },
-    async settled() {
-      while (underWay.size > 0) await Promise.all(underWay.values());
+    settled,
+    async abandon() {
+      abandoned = true;
+      await settled();
     },
   };
 }

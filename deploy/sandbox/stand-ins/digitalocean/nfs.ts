@@ -60,7 +60,7 @@ export interface Nfs {
   handlers: Handlers;
   /** Makes a share of a folder that is there already. */
   addShare: (share: { name: string; region: string; folder: string }) => Promise<object>;
-  /** Resolves when no copy is under way; for tests. */
+  /** Resolves when no copy is under way. */
   settled(): Promise<void>;
 }
 
@@ -89,6 +89,10 @@ export function createNfs(file: JsonFile<NfsState>, home: string, now: () => Dat
 
   async function changeShare(id: string, change: (share: StoredShare) => void): Promise<void> {
     await file.update((state) => change(state.shares.find((each) => each.id === id)!));
+  }
+
+  async function settled(): Promise<void> {
+    while (copies.size > 0) await Promise.all(copies);
   }
 
   async function setStatus(id: string, status: StoredSnapshot['status']): Promise<void> {
@@ -150,6 +154,7 @@ export function createNfs(file: JsonFile<NfsState>, home: string, now: () => Dat
         state.shares = state.shares.filter(({ id }) => id !== share.id);
         state.snapshots = state.snapshots.filter(({ shareId }) => shareId !== share.id);
       });
+      await settled();
       const own = share.ours ? share.folder : join(share.folder, snapshotsFolder);
       await rm(own, { recursive: true, force: true });
       return { status: 204 };
@@ -182,6 +187,7 @@ export function createNfs(file: JsonFile<NfsState>, home: string, now: () => Dat
     nfs_delete_snapshot: async (request) => {
       const { id, shareId, name } = await snapshotOf(request);
       const share = (await file.read()).shares.find((each) => each.id === shareId);
+      await settled();
       await file.update((state) => {
         state.snapshots = state.snapshots.filter((each) => each.id !== id);
       });
@@ -227,9 +233,7 @@ export function createNfs(file: JsonFile<NfsState>, home: string, now: () => Dat
       const rest = { sizeGib: smallestGib, vpcIds: ['default'], tier: 'standard', ours: false };
       return shownShare(await keep({ name, region, folder, ...rest }));
     },
-    async settled() {
-      while (copies.size > 0) await Promise.all(copies);
-    },
+    settled,
   };
 }
 
