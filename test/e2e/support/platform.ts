@@ -41,7 +41,8 @@ export async function command(
   }
 }
 
-async function succeed(file: string, args: string[], input?: string): Promise<string> {
+/** Runs a program and returns its output; its words are the error when it fails. */
+export async function succeed(file: string, args: string[], input?: string): Promise<string> {
   const { stdout, stderr, status } = await command(file, args, { input });
   if (status !== 0) {
     throw new Error(`${file} ${args.join(' ')} ended with ${status}: ${stderr || stdout}`);
