@@ -14,7 +14,6 @@ import {
   databaseFailure,
   type VerifiedConnectionOptions,
 } from '../database/connection.ts';
-import type { DatabaseAddress } from '../database/handshake.ts';
 import { failure } from '../failure.ts';
 import type { RecoveryCoreDeps } from './deps.ts';
 import { toolboxPaths } from './toolbox-manifest.ts';
@@ -64,37 +63,53 @@ export async function withDatabase<T>(
 }
 
 /**
- * The manifest of a schema as it is at one instant, computed by the server. For a large database this takes as long as
- * reading it.
+ * The manifest of a schema, computed by the server: each table as it is at the beginning. For a large database this takes as
+ * long as reading it.
  *
+ * @param access Of an account that may read the whole schema.
  * @param onTable called before each table is read.
  * @throws NotFound (no such schema), PreconditionFailed (it cannot be measured), or the connection's failure
  */
 export async function measureDatabase(
-  connection: Connection,
+  access: VerifiedConnectionOptions,
   schema: string,
   onTable?: (name: string) => void,
 ): Promise<DatabaseManifest> {
-  const address = addressOf(connection);
-  try {
+  // Two, because a server reads a table with one processor and has more than one.
+  return withDatabase(access, (one) =>
+    withDatabase(access, (other) => measureBy([one, other], schema, onTable)),
+  );
+}
+
+async function measureBy(
+  connections: readonly [Connection, ...Connection[]],
+  schema: string,
+  onTable: ((name: string) => void) | undefined,
+): Promise<DatabaseManifest> {
+  const [first] = connections;
+  for (const connection of connections) {
     for (const statement of manifestSession) await connection.query(statement);
     await connection.query('SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ');
-    await connection.query('START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY');
-    const rows: ManifestRow[] = [];
-    for (const statement of definitionStatements(schema)) {
-      rows.push(...(await ask(connection, statement)));
-    }
-    const statements = await ask(connection, tableStatements(schema));
-    for (const [statement] of statements) {
-      throwIfCancelled();
-      onTable?.(/^SELECT 'table', '((?:[^'\\]|\\.)*)'/.exec(String(statement))?.[1] ?? '');
-      rows.push(...(await ask(connection, String(statement))));
-    }
-    await connection.query('COMMIT');
-    return manifestOf(schema, rows);
-  } catch (error) {
-    throw databaseFailure(error, address);
   }
+  await Promise.all(
+    connections.map((one) => one.query('START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY')),
+  );
+  const rows: ManifestRow[] = [];
+  for (const statement of definitionStatements(schema)) {
+    rows.push(...(await ask(first, statement)));
+  }
+  const statements = (await ask(first, tableStatements(schema))).values();
+  await Promise.all(
+    connections.map(async (connection) => {
+      // Each takes the next table that nobody has taken.
+      for (const [statement] of statements) {
+        throwIfCancelled();
+        onTable?.(/^SELECT 'table', '((?:[^'\\]|\\.)*)'/.exec(String(statement))?.[1] ?? '');
+        rows.push(...(await ask(connection, String(statement))));
+      }
+    }),
+  );
+  return manifestOf(schema, rows);
 }
 
 /** @throws NotFound (no such schema), PreconditionFailed (a row or table could not be measured) */
@@ -140,10 +155,4 @@ export function mysqlFiles(access: VerifiedConnectionOptions): Record<string, st
 async function ask(connection: Connection, sql: string): Promise<ManifestRow[]> {
   const [rows] = await connection.query<RowDataPacket[][]>({ sql, rowsAsArray: true });
   return rows as unknown as ManifestRow[];
-}
-
-/** For messages. */
-function addressOf(connection: Connection): DatabaseAddress {
-  const { host = '?', port = 0 } = connection.config;
-  return { host, port };
 }

@@ -157,8 +157,8 @@ export async function restoreDatabase(
     secretFiles: { ...repository.secretFiles, ...mysqlFiles(access) },
     timeoutMs: restoreTimeoutMs,
   });
-  const manifest = await withDatabase(access, (connection) =>
-    measureDatabase(connection, schema, (table) => heartbeat({ measuring: table })),
+  const manifest = await measureDatabase(access, schema, (table) =>
+    heartbeat({ measuring: table }),
   );
   return { manifest, differences: compareDatabases(database.manifest, manifest) };
 }

@@ -176,8 +176,10 @@ async function measureSwitchedDatabase(
   } finally {
     catalogue.close();
   }
-  const found = await withDatabase(await databaseAccess(deps, site, 'admin'), (connection) =>
-    measureDatabase(connection, site.database.name, (table) => heartbeat({ measuring: table })),
+  const found = await measureDatabase(
+    await databaseAccess(deps, site, 'admin'),
+    site.database.name,
+    (table) => heartbeat({ measuring: table }),
   );
   const differences = compareDatabases(expected, found);
   const fewer = differences.rows.filter(

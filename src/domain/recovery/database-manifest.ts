@@ -20,12 +20,14 @@ export const manifestSession: readonly string[] = [
 
 /**
  * A query of one column: the statements, one for each table, that count and hash its rows. Which columns there are and how
- * each is hashed is decided by the server's own catalogue at the moment it runs.
+ * each is hashed is decided by the server's own catalogue at the moment it runs. Large tables come first, so that whoever
+ * reads them side by side does not end with one of them.
  *
  * A row is the concatenation of its cells, each written so that its end is known: `N;` for NULL, numbers and times with `;`
- * after them, strings with their length in bytes before them, long ones as their SHA-256. Its SHA-256 gives two 64-bit
- * numbers, and these are summed over the table: a lost, doubled, changed or exchanged cell changes the sums, another order
- * of rows does not. What is compared is the bytes in the column's own character set.
+ * after them, strings with their length in bytes before them, long ones as their SHA-256. The first 64 bits of its SHA-256
+ * are summed over the table: a lost, doubled, changed or exchanged cell changes the sum, another order of rows does not. A
+ * row that the server cannot hash, because it is larger than max_allowed_packet, counts as `unhashed`. What is compared is
+ * the bytes in the column's own character set.
  */
 export function tableStatements(schema: string): string {
   const name = 'c.COLUMN_NAME';
@@ -44,19 +46,17 @@ export function tableStatements(schema: string): string {
       THEN CONCAT('IFNULL(CONCAT(', ${quoted}, ','';''),''N;'')')
     ELSE CONCAT('IFNULL(CONCAT(''H'',SHA2(HEX(', ${quoted}, '),256)),''N;'')')
   END`;
-  // LIMIT keeps the server from merging the inner query into the outer one, which would hash each row three times.
+  // Nothing is named twice: the server would compute it twice.
   return oneLine(`SELECT CONCAT(
     'SELECT ''table'', ', QUOTE(t.TABLE_NAME),
-    ', COUNT(*), CAST(IFNULL(SUM(CAST(CONV(LEFT(h,16),16,10) AS UNSIGNED)),0) AS CHAR)',
-    ', CAST(IFNULL(SUM(CAST(CONV(SUBSTRING(h,17,16),16,10) AS UNSIGNED)),0) AS CHAR)',
-    ', COUNT(*) - COUNT(h) FROM (SELECT SHA2(CONCAT(',
+    ', COUNT(*), CAST(IFNULL(SUM(IFNULL(CAST(CONV(LEFT(SHA2(CONCAT(',
     GROUP_CONCAT(${cell} ORDER BY c.ORDINAL_POSITION SEPARATOR ','),
-    '),256) AS h FROM ', ${identifierSql('t.TABLE_SCHEMA')}, '.', ${identifierSql('t.TABLE_NAME')},
-    ' LIMIT 18446744073709551615) AS hashed') AS statement
+    '),256),16),16,10) AS UNSIGNED),${unhashed})),0) AS CHAR) FROM ',
+    ${identifierSql('t.TABLE_SCHEMA')}, '.', ${identifierSql('t.TABLE_NAME')}) AS statement
     FROM information_schema.TABLES t
     JOIN information_schema.COLUMNS c ON c.TABLE_SCHEMA = t.TABLE_SCHEMA AND c.TABLE_NAME = t.TABLE_NAME
     WHERE t.TABLE_SCHEMA = ${text(schema)} AND t.TABLE_TYPE IN ${baseTables} AND ${notGenerated}
-    GROUP BY t.TABLE_SCHEMA, t.TABLE_NAME ORDER BY t.TABLE_NAME`);
+    GROUP BY t.TABLE_SCHEMA, t.TABLE_NAME ORDER BY MAX(t.DATA_LENGTH) DESC, t.TABLE_NAME`);
 }
 
 /**
@@ -129,6 +129,9 @@ function text(value: string): string {
 
 const oneLine = (sql: string) => sql.replaceAll(/\s+/g, ' ');
 
+/** What a row without a hash adds to a table's sum: more than all hashes of 50 thousand million rows together. */
+const unhashed = 10n ** 30n;
+
 /** One row of any of the statements: a kind, a name, values. */
 export type ManifestRow = (string | number | bigint | null)[];
 
@@ -153,13 +156,7 @@ export function parseManifest(schema: string, rows: readonly ManifestRow[]): Dat
         found = { charset: values[0] ?? '', collation: values[1] ?? '' };
         break;
       case 'table':
-        if (values[3] !== '0') {
-          throw new Error(`${values[3]} rows of table ${name} are too large to be hashed`);
-        }
-        counted.set(name, {
-          rows: Number(values[0]),
-          checksum: `${hexadecimal(values[1])}${hexadecimal(values[2])}`,
-        });
+        counted.set(name, { rows: Number(values[0]), checksum: checksumOf(name, values[1]) });
         break;
       case 'structure':
         structures.set(name, sha256(values[0]));
@@ -218,10 +215,15 @@ export function batchRows(output: string): string[][] {
     );
 }
 
-function hexadecimal(sum: string | undefined): string {
-  return BigInt.asUintN(64, BigInt(sum ?? ''))
-    .toString(16)
-    .padStart(16, '0');
+/** @throws Error when some rows have no hash */
+function checksumOf(table: string, text: string | undefined): string {
+  if (!/^\d+$/.test(text ?? ''))
+    throw new Error(`The server gave no sum of the rows of table ${table}`);
+  const sum = BigInt(text ?? '');
+  if (sum >= unhashed) {
+    throw new Error(`${sum / unhashed} rows of table ${table} are too large to be hashed`);
+  }
+  return BigInt.asUintN(64, sum).toString(16).padStart(16, '0');
 }
 
 function sha256(value: string | undefined): string {

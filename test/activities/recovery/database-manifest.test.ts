@@ -1,10 +1,13 @@
 // Proves, on a real MySQL 9.7 set up as a managed one is (ANSI, primary keys required, binary log on) and on MariaDB, that
 // the manifest tells every difference that a restore can have, and nothing else. That a dump in between keeps it the same is
 // proved in restore.test.ts.
-import type { Connection } from 'mysql2/promise';
+import type { Connection, RowDataPacket } from 'mysql2/promise';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { connectVerified } from '../../../src/activities/database/connection.ts';
+import {
+  connectVerified,
+  type VerifiedConnectionOptions,
+} from '../../../src/activities/database/connection.ts';
 import { measureDatabase } from '../../../src/activities/recovery/database.ts';
 import { Secret } from '../../../src/activities/secrets/index.ts';
 import {
@@ -27,6 +30,7 @@ const servers = [
 
 describe.each(servers)('the manifest of $engine', ({ engine, start }) => {
   let server: TestDatabase;
+  let access: VerifiedConnectionOptions;
   let connection: Connection;
   const isMySql = engine.startsWith('MySQL');
 
@@ -36,12 +40,13 @@ describe.each(servers)('the manifest of $engine', ({ engine, start }) => {
       CREATE USER 'boss'@'%' IDENTIFIED BY 'boss';
       GRANT ALL PRIVILEGES ON *.* TO 'boss'@'%' WITH GRANT OPTION;
     `);
-    connection = await connectVerified({
+    access = {
       host: server.host,
       port: server.port,
       ca: server.ca,
       account: { username: 'boss', password: new Secret('boss') },
-    });
+    };
+    connection = await connectVerified(access);
     // As the statements of tests are written; the manifest sets its own.
     await connection.query("SET SESSION sql_mode = ''");
   });
@@ -61,7 +66,7 @@ describe.each(servers)('the manifest of $engine', ({ engine, start }) => {
       ...statements,
     );
   };
-  const measure = (name: string) => measureDatabase(connection, name);
+  const measure = (name: string) => measureDatabase(access, name);
 
   const everything = [
     `CREATE TABLE all_types (id BIGINT UNSIGNED AUTO_INCREMENT PRIMARY KEY, i INT, d DECIMAL(12,3), f FLOAT, g DOUBLE,
@@ -295,6 +300,28 @@ describe.each(servers)('the manifest of $engine', ({ engine, start }) => {
     const first = (await measure('twice')).tables[0]?.checksum;
     await fresh('twice', ddl, 'INSERT INTO t (a) VALUES (9), (9), (7)');
     expect((await measure('twice')).tables[0]?.checksum).not.toBe(first);
+  });
+
+  it('fails, and says which table, when a row is larger than the server can hash', async () => {
+    const columns = Array.from({ length: 20 }, (_, at) => `c${at}`);
+    await fresh(
+      'large',
+      `CREATE TABLE wide (id INT PRIMARY KEY, ${columns.map((name) => `${name} TEXT`).join(', ')})`,
+      `INSERT INTO wide VALUES (1, ${columns.map(() => "REPEAT('x', 65000)").join(', ')}), (2, ${columns.map(() => "''").join(', ')})`,
+    );
+    expect((await measure('large')).tables).toMatchObject([{ name: 'wide', rows: 2 }]);
+    const [[kept]] = await connection.query<RowDataPacket[]>(
+      'SELECT @@GLOBAL.max_allowed_packet AS bytes',
+    );
+    await run('SET GLOBAL max_allowed_packet = 1048576');
+    try {
+      await expect(measure('large')).rejects.toMatchObject({
+        type: 'PreconditionFailed',
+        message: expect.stringContaining('1 rows of table wide are too large') as string,
+      });
+    } finally {
+      await run(`SET GLOBAL max_allowed_packet = ${kept?.['bytes']}`);
+    }
   });
 
   it('fails for a schema that is not there', async () => {

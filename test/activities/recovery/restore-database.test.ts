@@ -57,7 +57,7 @@ describe('a database', () => {
     ]) {
       await connection.query(sql);
     }
-    const manifest = await measureDatabase(connection, 'wordpress');
+    const manifest = await measureDatabase(access, 'wordpress');
     point = {
       ...emptyPoint,
       database: {

@@ -4,6 +4,7 @@ import { readJournal, journalTable } from '../../../src/activities/rollback/data
 import { switchBack, switchToPoint } from '../../../src/activities/rollback/database-switch.ts';
 import { rowsOf, schemaExists, tablesOf } from '../../../src/activities/rollback/sql.ts';
 import { measureDatabase } from '../../../src/activities/recovery/database.ts';
+import { Secret } from '../../../src/activities/secrets/index.ts';
 import { compareDatabases, sameDatabases } from '../../../src/domain/recovery/database-manifest.ts';
 import { startDatabase, type TestDatabase } from '../../support/database-servers.ts';
 
@@ -104,7 +105,13 @@ describe.each(['mysql', 'mariadb'] as const)('exchanging tables on %s', (engine)
     const [of] = await rowsOf<{ f: string }>(root, 'SELECT wordpress.the_mark() AS f');
     return { log: log?.line, view: view && { ...view }, function: of?.f };
   };
-  const measure = async (schema: string) => measureDatabase(root, schema);
+  const measure = async (schema: string) => {
+    const account = { username: 'adm', password: new Secret('pass-word') };
+    return measureDatabase(
+      { host: server.host, port: server.port, ca: server.ca, account },
+      schema,
+    );
+  };
   const common = ['wp_items', 'wp_log', 'wp_options', 'wp_orders'];
 
   it('puts the restored tables in place, keeps the old ones, and comes back as it was', async () => {
