@@ -51,6 +51,7 @@ interface FilesResult {
   files: number;
   bytes: number;
   manifestDigest: string;
+  roots: NonNullable<FilesPart['roots']>;
   trees: Record<string, TreeDigest>;
   sentinel: string | null;
 }
@@ -134,6 +135,7 @@ function partOf(result: FilesResult, repository: string, input: FilesInput): Fil
     files: result.files,
     bytes: result.bytes,
     manifestDigest: result.manifestDigest,
+    roots: result.roots,
     trees: result.trees,
     sentinel: result.sentinel,
     bytesAdded: result.bytesAdded,

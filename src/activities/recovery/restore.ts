@@ -94,6 +94,7 @@ export async function restoreFiles(
           claim,
           destination: [mountPath(into.claim), into.folder ?? ''].filter(Boolean).join('/'),
           include,
+          root: files.roots?.[claim] ?? null,
         })),
       ),
     },

@@ -94,6 +94,8 @@ export interface FilesPart {
   bytes: number;
   /** `sha256:…` of files.tsv: one line a file, `<sha256>\t<mode octal>\t<uid>:<gid>\t<size>\t<path>`, sorted by path (C locale). */
   manifestDigest: string;
+  /** By claim, its root folder, which no line of files.tsv names: octal mode, `<uid>:<gid>`. */
+  roots?: Record<string, { mode: string; owner: string }>;
   /** Plugins and themes by folder below the document root, digested as the agent's `tree-digest` does it. */
   trees?: Record<string, TreeDigest>;
   /** The sentinel's word as the copy has it; null when it has none. */
@@ -105,7 +107,7 @@ export interface FilesPart {
 export interface TableManifest {
   name: string;
   rows: number;
-  /** Two 64-bit sums over SHA-256 of every row, hexadecimal; `null` for a view. */
+  /** The sum modulo 2^64 of 64 bits of SHA-256 of every row, hexadecimal; `null` for a view. */
   checksum: string | null;
   /** `sha256:…` of columns, keys, charset and collation. */
   structure: string;

@@ -1,7 +1,7 @@
 // Proves, with real restic, object storage and files: volumes are copied whole, with a manifest that a restore agrees with; what
 // changes during a copy is copied again or refused; an attempt that was cut off is adopted, and a cancelled one leaves nothing.
 import { createHash, randomBytes } from 'node:crypto';
-import { mkdir, rm, symlink, writeFile } from 'node:fs/promises';
+import { chmod, chown, mkdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { ListObjectsV2Command } from '@aws-sdk/client-s3';
@@ -118,6 +118,8 @@ describe('a copy of content volumes', () => {
     });
     await mkdir(join(root, 'plugins/empty'));
     await symlink('shop/shop.php', join(root, 'plugins/link'));
+    await chmod(root, 0o2750);
+    await chown(root, 33, 44);
     await fill('wordpress', {
       'www/wp-content/uploads/2026/a.jpg': 'image',
       'www/wp-content/uploads/.presslift-sentinel': `{"point":"${id}","nonce":"word","writtenAt":"now"}`,
@@ -149,10 +151,11 @@ describe('a copy of content volumes', () => {
     });
     expect(result).toMatchObject({ manifestIntact: true, errors: [], files: 6, expected: 6 });
     expect(sameFiles(result)).toBe(true);
-    const seen = await lab.script<{ paths: string[] }>(
-      `say "$(cd /v && find . -mindepth 1 -printf '%P\\n' | sort | jq -Rnc '{paths: [inputs]}')"`,
+    const seen = await lab.script<{ root: string; paths: string[] }>(
+      `say "$(cd /v && find . -mindepth 1 -printf '%P\\n' | sort | jq -Rnc --arg root "$(stat -c '%a %u:%g' .)" '{$root, paths: [inputs]}')"`,
       { volumes: [{ claim: 'wp-content-back', mountPath: '/v' }] },
     );
+    expect(seen.root).toBe('2750 33:44');
     expect(seen.paths).toEqual(
       [
         ...['plugins', 'plugins/empty', 'plugins/hello.php', 'plugins/link', 'plugins/shop'],

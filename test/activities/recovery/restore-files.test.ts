@@ -99,6 +99,7 @@ describe('files', () => {
         files: made.files,
         bytes: 0,
         manifestDigest: made.digest,
+        roots: { [claim]: { mode: '751', owner: '33:33' } },
         bytesAdded: 0,
       },
     };

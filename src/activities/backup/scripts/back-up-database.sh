@@ -21,13 +21,14 @@ if [ "$status" -ne 0 ]; then
   restic_failed "$status"
 fi
 
-# Which tables the dump holds has to be which tables the manifest names.
-grep '^-- Table structure' "$DUMP_STATE/seen" | sed 's/^-- Table structure for table `\(.*\)`$/\1/; s/``/`/g' | sort -u > "$work/dumped"
-grep '^table' "$DUMP_STATE/manifest" | cut -f2 | sort -u > "$work/measured"
+# Which tables and views the dump holds has to be which ones the manifest names.
+sed -n 's/^-- Retrieving table structure for table \(.*\)\.\.\.$/\1/p' "$DUMP_STATE/said" | sort -u > "$work/dumped"
+grep -E '^(table|view)' "$DUMP_STATE/manifest" | cut -f2 | sort -u > "$work/measured"
 if ! cmp -s "$work/dumped" "$work/measured"; then
   fail BackupIncomplete "Tables came or went during the dump: $(comm -3 "$work/dumped" "$work/measured" | tr -d '\t' | head -5 | tr '\n' ' ')"
 fi
-if ! grep -q '^-- Dump completed' "$DUMP_STATE/seen"; then
+# The last that it says, when all is written.
+if ! grep -q '^-- Disconnecting from ' "$DUMP_STATE/said"; then
   fail BackupIncomplete "The dump ends before its last line"
 fi
 

@@ -144,8 +144,14 @@ while IFS= read -r -d '' name; do
     --argjson files "${count:-0}" --argjson bytes "${size:-0}" '.[$name] = {$files, $bytes, $digest}' <<< "$trees")
 done < <(jq -j 'keys[] | (., "\u0000")' /presslift/input/trees.json)
 
+roots='{}'
+for claim in "${claims[@]}"; do
+  roots=$(jq -c --arg claim "$claim" --arg mode "$(stat --printf %a "$volumes/$claim")" \
+    --arg owner "$(stat --printf %u:%g "$volumes/$claim")" '.[$claim] = {$mode, $owner}' <<< "$roots")
+done
+
 say "$(jq -cn --argjson summary "$summary" --argjson files "$files" --argjson bytes "$(manifest_bytes "$point/files.tsv")" \
   --arg manifest "$(manifest_digest "$point/files.tsv")" --argjson trees "$trees" --argjson attempts "$attempt" \
-  --argjson sentinel "$sentinel" \
+  --argjson sentinel "$sentinel" --argjson roots "$roots" \
   '{snapshotId: $summary.snapshot_id, bytesAdded: ($summary.data_added_packed // $summary.data_added), $files, $bytes,
-    manifestDigest: $manifest, $trees, $sentinel, $attempts}')"
+    manifestDigest: $manifest, $roots, $trees, $sentinel, $attempts}')"

@@ -1,7 +1,7 @@
 # Restores folders of a files snapshot into claims, then compares every entry of the restored trees with the manifest that
 # the snapshot carries. Result: FilesComparison of restore.ts. Environment: SNAPSHOT (restic's id), MANIFEST_DIGEST (of the
-# catalogue), OWNED (yes: give files their owners). Input: targets.json [{claim, destination, include: [folder]}], each
-# destination below a mounted claim.
+# catalogue), OWNED (yes: give files their owners). Input: targets.json [{claim, destination, include: [folder], root: null or
+# {mode, owner}}], each destination below a mounted claim.
 targets=/presslift/input/targets.json
 list_length=20
 
@@ -36,35 +36,23 @@ restored() {
 # Characters that mean something in restic's patterns get a backslash.
 literal() { printf '%s' "$1" | sed 's/[][*?\\]/\\&/g'; }
 
-# The folder itself is no entry of what is restored into it: root_of asks for its mode and owner, as_root gives them.
-root_of() {
-  restic_try ls --no-lock --json "$SNAPSHOT" "$1" | jq -c --arg path "$1" 'select(.path == $path) | [.mode, .uid, .gid]'
-}
+# The folder itself is no entry of what is restored into it. A share that knows no owners keeps its own.
 as_root() {
-  [ -s "$1" ] || return 0
-  chown "$(jq -r '"\(.[1]):\(.[2])"' "$1")" "$2" 2> /dev/null || true
-  # The lowest nine bits of Go's file mode are the permissions.
-  chmod "$(jq -r '.[0] % 512' "$1" | xargs printf '%o')" "$2" 2> /dev/null || true
+  chown -- "$(jq -r .owner <<< "$1")" "$2" 2> /dev/null || true
+  chmod -- "$(jq -r .mode <<< "$1")" "$2" 2> /dev/null || true
 }
 
-# beside NAME COMMAND...: runs it beside the restore, with words of its own; its output and status are in $work/NAME. Opening the
-# repository takes a second, and the restore leaves time for it. Without a lock, because nobody would remove it at a sudden end.
-beside() {
-  local folder=$work/$1
-  shift
-  mkdir "$folder"
-  : > "$folder/restic.err"
-  (
-    work=$folder
-    status=0
-    "$@" > "$folder/output" || status=$?
-    echo "$status" > "$folder/status"
-  ) &
-}
-
-manifest_of_snapshot() { restic_try dump --no-lock "$SNAPSHOT" /presslift/point/files.tsv; }
-beside manifest manifest_of_snapshot
-reading=($!)
+# The snapshot's own manifest is read beside the restore, with words of its own: opening the repository takes a second, and the
+# restore leaves time for it. Without a lock, because nobody would remove it at a sudden end.
+mkdir "$work/manifest"
+: > "$work/manifest/restic.err"
+(
+  work=$work/manifest
+  status=0
+  restic_try dump --no-lock "$SNAPSHOT" /presslift/point/files.tsv > "$work/output" || status=$?
+  echo "$status" > "$work/status"
+) &
+reading=$!
 
 : > "$work/errors"
 report &
@@ -78,19 +66,14 @@ for ((at = 0; at < count; at++)); do
   while IFS= read -r -d '' folder; do
     options+=(--include "/$(literal "$folder")")
   done < <(jq -j ".[$at].include[] | (., \"\\u0000\")" "$targets")
-  if [ ${#options[@]} -eq 0 ]; then
-    beside "root-$at" root_of "/presslift/volumes/$claim"
-    reading+=($!)
-  fi
   restored "/presslift/volumes/$claim" "$destination" "${options[@]}"
+  root=$(jq -c ".[$at].root" "$targets")
+  if [ ${#options[@]} -eq 0 ] && [ "$root" != null ]; then as_root "$root" "$destination"; fi
 done
-wait "${reading[@]}" || true
-for ((at = 0; at < count; at++)); do
-  if [ -d "$work/root-$at" ]; then as_root "$work/root-$at/output" "$(jq -r ".[$at].destination" "$targets")"; fi
-done
+wait "$reading" || true
 kill "$reporter" 2> /dev/null || true
 
-# The snapshot's own manifest; that it is the one of the catalogue is known by its digest.
+# That it is the one of the catalogue is known by its digest.
 manifest=$work/manifest/output
 intact=false
 if [ "$(cat "$work/manifest/status" 2> /dev/null)" = 0 ]; then
