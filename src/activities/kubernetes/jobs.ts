@@ -60,7 +60,7 @@ export async function runJob(
 
 export interface AwaitJobOptions {
   timeoutMs: number;
-  /** Called about every two seconds while the Job's pod runs; what it throws ends the wait. */
+  /** Called about every second while the Job's pod runs; what it throws ends the wait. */
   onPoll?: (pod: string) => Promise<void>;
 }
 
@@ -92,7 +92,7 @@ export async function awaitJob(
         return { done: { failed: failed ? (failedReason(job) ?? 'Failed') : null, outcome } };
       }
       const { pod, state } = describePod(pods);
-      if (pod !== null && state === 'running' && Date.now() - polledAt >= 2_000) {
+      if (pod !== null && state === 'running' && Date.now() - polledAt >= 1_000) {
         polledAt = Date.now();
         await options.onPoll?.(pod);
       }

@@ -264,9 +264,11 @@ describe('a volume that changes while it is copied', () => {
 
 describe('a copy that is cut off', () => {
   const large = { ...old, claim: 'large', subPath: '' };
+  /** Their copy has to take a few seconds. */
+  const films = 48;
   beforeAll(async () => {
     const root = await lab.node.claim('large');
-    for (let at = 0; at < 24; at += 1) {
+    for (let at = 0; at < films; at += 1) {
       await writeFile(join(root, `film-${at}`), randomBytes(16 * 1024 * 1024));
     }
   });
@@ -309,7 +311,7 @@ describe('a copy that is cut off', () => {
     await expect(first).rejects.toThrow();
     expect(await jobs()).toHaveLength(1);
     const files = await backup.backUpFiles(inputOf(id, [large]));
-    expect(files.files).toBe(24);
+    expect(files.files).toBe(films);
     const own = (await snapshots()).list.filter(({ tags }) => tags.includes(`point:${id}`));
     expect(own.map((one) => one.id)).toEqual([files.snapshotId]);
     expect(await jobs()).toEqual([]);
