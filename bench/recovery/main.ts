@@ -5,6 +5,7 @@
 import { writeFile } from 'node:fs/promises';
 import { cpus, loadavg, totalmem } from 'node:os';
 import { parseArgs } from 'node:util';
+import { runCommand } from '../../deploy/sandbox/command.ts';
 import { kube, type SandboxKube } from './cluster.ts';
 import { timeOperations } from './operations.ts';
 import { startOrchestrator } from './orchestrator.ts';
@@ -30,7 +31,7 @@ import { dataSet, place, tasks, type DataSet, type Side, type Task } from './set
 
 const { values } = parseArgs({
   options: {
-    rounds: { type: 'string', default: '3' },
+    rounds: { type: 'string', default: '4' },
     /** Share of the whole data, for a quick look; ratios of little data say nothing. */
     share: { type: 'string', default: '1' },
     json: { type: 'string' },
@@ -89,6 +90,7 @@ async function measureRound(cluster: SandboxKube, round: number, data: DataSet) 
       const sides: Side[] = (round + index) % 2 === 0 ? ['raw', 'presslift'] : ['presslift', 'raw'];
       for (const side of sides) {
         if (task === 'restore database') await emptyRestoredSchema();
+        await forgetFiles();
         const ms = await bySide[side](task);
         measurements.push({ round, side, task, ms });
         log(`round ${round}  ${side.padEnd(9)}  ${task.padEnd(16)}  ${(ms / 1_000).toFixed(1)} s`);
@@ -102,6 +104,12 @@ async function measureRound(cluster: SandboxKube, round: number, data: DataSet) 
   const dataBytes = data.fileBytes + data.databaseBytes;
   const memory: MemoryUse = { data: data.name, dataBytes, before: before ?? 0, peak };
   return { measurements, memory };
+}
+
+/** What the machine has read or not yet written favours nobody: every task begins with files that are on disk alone. */
+async function forgetFiles(): Promise<void> {
+  await runCommand('sync', []);
+  await writeFile('/proc/sys/vm/drop_caches', '1');
 }
 
 /** Both sides have restored every file, or nothing was measured. */

@@ -38,13 +38,12 @@ manifest_files() { awk -F'\t' '$1 !~ /^(folder$|link:)/ { n++ } END { printf "%d
 manifest_bytes() { awk -F'\t' '$1 !~ /^(folder$|link:)/ { n += $4 } END { printf "%.0f", n }' "$1"; }
 
 # hash_files: SHA-256 of every file whose NUL-terminated path it reads, one hexadecimal line each, in that order. Neighbours go
-# together, to as many processes as there are processors, but four at most: others need those too.
+# together, to eight processes: small files that no memory holds yet are waited for longer than they take to be hashed.
 hash_files() {
-  local list=$work/hashing part processes status=0 pids=()
+  local list=$work/hashing part status=0 pids=()
   rm -f "$list".*
   cat > "$list.all"
-  processes=$(nproc)
-  split --separator='\0' --number="l/$((processes < 4 ? processes : 4))" "$list.all" "$list.part."
+  split --separator='\0' --number=l/8 "$list.all" "$list.part."
   for part in "$list".part.*; do
     hash_list < "$part" > "$part.hashes" &
     pids+=($!)
