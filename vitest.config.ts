@@ -1,11 +1,24 @@
 import { defineConfig } from 'vitest/config';
+import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 /** What is waited for may take its time on a busy machine; one second, as is the default, is too little. */
 const patient = { poll: { timeout: 20_000 } };
 
+/** End-to-end tests by their numbers, so that the site goes through its phases once; other layers as vitest likes it best. */
+class NumberedSequencer extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const numbered = files.filter(({ project }) => project.name === 'e2e');
+    const others = files.filter(({ project }) => project.name !== 'e2e');
+    const name = ({ moduleId }: TestSpecification) => moduleId.split('/').at(-1) ?? '';
+    numbered.sort((a, b) => (name(a) < name(b) ? -1 : 1));
+    return [...(await super.sort(others)), ...numbered];
+  }
+}
+
 /** One project a test layer; see docs/guides/testing.md for what each layer proves. */
 export default defineConfig({
   test: {
+    sequence: { sequencer: NumberedSequencer },
     projects: [
       {
         test: {

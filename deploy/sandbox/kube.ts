@@ -86,7 +86,7 @@ export async function kube(): Promise<SandboxKube> {
     const path = `/apis/apiextensions.k8s.io/v1/customresourcedefinitions/${metadata!.name}`;
     const isEstablished = async (): Promise<boolean> =>
       hasCondition(await requests.get(path), 'Established');
-    await waitFor(isEstablished, `custom resource definition ${metadata!.name}`, 15_000);
+    await waitFor(isEstablished, `custom resource definition ${metadata!.name}`, 120_000);
   }
 
   async function kubectl(args: readonly string[], input?: string): Promise<string> {

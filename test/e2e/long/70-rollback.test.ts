@@ -4,6 +4,7 @@
  */
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { createHash } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { sandboxCredentials } from '../../../deploy/sandbox/credentials.ts';
 import { endpoints } from '../../../deploy/sandbox/settings.ts';
 import {
@@ -12,12 +13,14 @@ import {
   extensionHashes,
   inPod,
   kubectl,
+  kubectlJson,
   readyPods,
   startWorker,
   wpContent,
   type WorkerProcess,
 } from '../support/platform.ts';
 import {
+  checksums,
   closeWorkbench,
   ensurePhaseOne,
   leftovers,
@@ -52,6 +55,49 @@ afterAll(async () => {
   await worker.stop();
 });
 
+/** Asks for the front page again and again; `downMs` is from its first bad answer to the first good one after the last. */
+function watchFrontPage() {
+  let on = true;
+  let answers = 0;
+  let firstBad: number | undefined;
+  let goodAgain: number | undefined;
+  const watching = (async () => {
+    while (on) {
+      const good = (await visit('/').catch(() => 0)) === 200;
+      answers += 1;
+      if (!good) {
+        firstBad ??= Date.now();
+        goodAgain = undefined;
+      } else if (firstBad !== undefined) goodAgain ??= Date.now();
+      await sleep(100);
+    }
+  })();
+  return {
+    async end() {
+      on = false;
+      await watching;
+      const downMs = firstBad === undefined ? 0 : (goodAgain ?? Date.now()) - firstBad;
+      return { downMs, answers };
+    },
+  };
+}
+
+/** The images that containers of ready pods really run, by digest. */
+async function runningImages(): Promise<string[]> {
+  const names = new Set((await readyPods()).map(({ metadata }) => metadata.name));
+  const { items } = await kubectlJson<{
+    items: {
+      metadata: { name: string };
+      status: { containerStatuses?: { name: string; imageID: string }[] };
+    }[];
+  }>(['get', 'pods', '-n', 'acme']);
+  const images = items
+    .filter(({ metadata }) => names.has(metadata.name))
+    .flatMap(({ status }) => status.containerStatuses ?? [])
+    .map(({ name, imageID }) => `${name} ${imageID}`);
+  return [...new Set(images)].sort();
+}
+
 test('a deleted plugin tree comes back, and no visitor notices', async () => {
   // A plugin that pages do not need, or visitors would have met the damage already.
   await inPod(podName, ['rm', '-r', `${wpContent}/plugins/akismet`]);
@@ -67,27 +113,23 @@ test('a deleted plugin tree comes back, and no visitor notices', async () => {
 
 test('a plugin that breaks every page is put back; the downtime is measured', async () => {
   const file = `${wpContent}/plugins/acme-catalog/acme-catalog.php`;
-  const broken = Date.now();
-  for (const pod of await readyPods()) {
-    await inPod(pod.metadata.name, [
-      'sh',
-      '-c',
-      `echo 'throw new Error("broken by an update");' >> ${file}`,
-    ]);
-    break;
-  }
+  const watch = watchFrontPage();
+  // On the shared volume, so every pod has it.
+  await inPod(podName, ['sh', '-c', `echo 'throw new Error("broken by an update");' >> ${file}`]);
   await kubectl(['rollout', 'restart', 'deployment/wordpress', '-n', 'acme']);
+  await eventually('the damage', async () => ((await visit('/')) === 500 ? true : undefined));
   await rollBack('broken-plugin', { point, layers: ['plugins-themes'] });
   await untilSiteAnswers();
-  console.log(
-    `broken plugin: at most ${Math.round((Date.now() - broken) / 1_000)} s from the damage to a good front page`,
-  );
+  const { downMs } = await watch.end();
+  expect(downMs).toBeGreaterThan(0);
+  console.log(`broken plugin: the front page was bad for ${Math.round(downMs / 1_000)} s in all`);
   for (const pod of await readyPods()) {
     expect(await extensionHashes(pod.metadata.name)).toEqual(extensions);
   }
 });
 
 test('a bad image is rolled back, and no visitor notices', async () => {
+  const images = await runningImages();
   const visitors = await startVisitors({ name: 'rollback-app', perSecond: 10, seconds: 300 });
   await kubectl([
     'patch',
@@ -112,21 +154,25 @@ test('a bad image is rolled back, and no visitor notices', async () => {
   });
   await rollBack('bad-image', { point, layers: ['app'] });
   const seen = await visitors.finish();
+  expect(seen.requests).toBeGreaterThan(50);
   expect(seen.failed).toBe(0);
   expect(await kubectl(['get', 'pods', '-n', 'acme'])).not.toMatch(/ImagePull|ErrImage/);
+  expect(await runningImages()).toEqual(images);
 });
 
 test('a dropped table comes back, what came since is counted, and the rollback can be rolled back', async () => {
   const before = await sql('SELECT COUNT(*) FROM wp_comments');
+  const contents = await checksums();
   await sql(
     "INSERT INTO wp_comments (comment_post_ID, comment_author, comment_content, comment_date, comment_date_gmt, comment_approved, comment_author_email, comment_author_url, comment_author_IP, comment_agent, comment_type) VALUES (1, 'late', 'after the point', NOW(), UTC_TIMESTAMP(), '1', '', '', '', '', 'comment')",
   );
   await sql('DROP TABLE wp_term_relationships');
-  const damaged = Date.now();
+  expect(await checksums()).not.toBe(contents);
+  const watch = watchFrontPage();
   const { report } = await rollBack('dropped-table', { point, layers: ['database'] });
-  console.log(
-    `dropped table: ${Math.round((Date.now() - damaged) / 1_000)} s from the damage to the end of the rollback, approval included`,
-  );
+  const { downMs, answers } = await watch.end();
+  console.log(`dropped table: the front page was bad for ${downMs} ms of ${answers} answers`);
+  expect(await checksums()).toBe(contents);
   expect(await sql('SELECT COUNT(*) FROM wp_comments')).toBe(before);
   expect(Number(await sql('SELECT COUNT(*) FROM wp_term_relationships'))).toBeGreaterThan(0);
   const lost = report.findings.find(({ id }) => id === 'losses-since-point');

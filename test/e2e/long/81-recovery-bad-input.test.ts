@@ -7,12 +7,15 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { parseDocument } from 'yaml';
 import { paths } from '../../../deploy/sandbox/settings.ts';
-import { history, startWithTemporal, status, untilClosed } from '../support/operations.ts';
+import { failureOf, startWithTemporal, status, untilClosed } from '../support/operations.ts';
 import {
   extensionHashes,
+  kubectl,
+  kubectlJson,
   namespaceFingerprint,
   readyPods,
   startWorker,
+  temporal,
   type WorkerProcess,
 } from '../support/platform.ts';
 import {
@@ -33,12 +36,15 @@ let before: unknown;
 /** What must be as it was after every refused input. */
 async function siteAsSeen() {
   const pods = await readyPods();
+  const tables = await sql(
+    "SELECT table_name FROM information_schema.tables WHERE table_schema = 'wordpress' ORDER BY 1",
+  );
+  const contents = tables.split('\n').filter((table) => /^wp_(posts|postmeta|users)$/.test(table));
   return {
     namespace: await namespaceFingerprint(),
-    extensions: await extensionHashes(pods[0]?.metadata.name ?? ''),
-    tables: await sql(
-      "SELECT table_name FROM information_schema.tables WHERE table_schema = 'wordpress' ORDER BY 1",
-    ),
+    extensions: await Promise.all(pods.map(({ metadata }) => extensionHashes(metadata.name))),
+    tables,
+    contents: await sql(`CHECKSUM TABLE ${contents.join(', ')}`),
     schemas: await sql('SHOW DATABASES', 'defaultdb'),
     front: await visit('/'),
   };
@@ -55,15 +61,9 @@ async function variant(name: string, changes: Record<string, string>): Promise<v
 beforeAll(async () => {
   sites = await mkdtemp(join(tmpdir(), 'presslift-sites-'));
   await variant('acme', {});
+  await variant('other', {});
   await variant('nobucket', { 'storage.objects.bucket': 'no-such-bucket-anywhere' });
-  await variant('wrongpassword', {
-    'backup.password': 'env:E2E_WRONG_PASSWORD',
-    'backup.repository': 's3:https://s3.presslift.test:17070/acme-media/presslift/acme/restic',
-  });
-  worker = await startWorker({
-    PRESSLIFT_SITES_DIR: sites,
-    E2E_WRONG_PASSWORD: JSON.stringify({ password: 'not the password' }),
-  });
+  worker = await startWorker({ PRESSLIFT_SITES_DIR: sites });
   await ensurePhaseOne();
   await openWorkbench();
   point = await takePoint();
@@ -83,40 +83,53 @@ afterAll(async () => {
 
 let runs = 0;
 
-/** Runs a workflow that has to fail and returns what it says. */
+interface Refusal {
+  workflowId: string;
+  type: string;
+  message: string;
+  /** Criteria that were not met, where some were measured. */
+  missed: string[];
+}
+
+/** Runs a workflow that has to fail and returns what it ended with. */
 async function refusal(
   type: string,
   input: { site: string } & Record<string, unknown>,
-): Promise<string> {
+): Promise<Refusal> {
   runs += 1;
-  const id = `${input.site}/${type === 'restoreDrill' ? 'drill' : type}/e2e-bad-${runs}`;
-  await startWithTemporal(type, id, input);
-  expect(await untilClosed(id, 300_000)).toBe('FAILED');
+  const workflowId = `${input.site}/${type === 'restoreDrill' ? 'drill' : type}/e2e-bad-${runs}`;
+  await startWithTemporal(type, workflowId, input);
+  expect(await untilClosed(workflowId, 300_000)).toBe('FAILED');
   // An input that is refused before anything else leaves no status, only its failure.
-  const { steps, criteria } = await status(id).catch(() => ({ steps: [], criteria: [] }));
-  return [await history(id), steps, criteria].map((part) => JSON.stringify(part)).join('\n');
+  const { criteria } = await status(workflowId).catch(() => ({ criteria: [] }));
+  const missed = criteria.filter(({ pass }) => !pass).map(({ id }) => id);
+  return { workflowId, ...(await failureOf(workflowId)), missed };
 }
 
 test('an unknown recovery point', async () => {
-  expect(
-    await refusal('rollback', { site: 'acme', point: '20200101T000000Z-acme-backup' }),
-  ).toContain('20200101T000000Z-acme-backup');
+  const unknown = '20200101T000000Z-acme-backup';
+  for (const type of ['rollback', 'restoreDrill']) {
+    const { message, ...ended } = await refusal(type, { site: 'acme', point: unknown });
+    expect(ended.type).toBe(type === 'rollback' ? 'NotFound' : 'RestoreDiffers');
+    expect(message).toContain(`Site acme has no recovery point ${unknown}`);
+  }
 });
 
 test('a text that is no recovery point, and a layer that there is not', async () => {
-  const said = await refusal('rollback', {
+  const { type, message } = await refusal('rollback', {
     site: 'acme',
     point: '../../etc/passwd',
     layers: ['everything'],
   });
-  expect(said).toMatch(/point/);
-  expect(said).toMatch(/layers/);
+  expect(type).toBe('InvalidInput');
+  expect(message).toMatch(/point/);
+  expect(message).toMatch(/layers/);
 });
 
 test('a point of another site', async () => {
-  expect(await refusal('rollback', { site: 'wrongpassword', point })).toMatch(
-    /acme|another site|no recovery point/i,
-  );
+  const { type, message } = await refusal('rollback', { site: 'other', point });
+  expect(type).toBe('InvalidInput');
+  expect(message).toContain(`${point} is no recovery point of site other`);
 });
 
 test('a catalogue that somebody changed', async () => {
@@ -132,21 +145,51 @@ test('a catalogue that somebody changed', async () => {
   const digit = rows.at(-1) === '9' ? '8' : '9';
   await writeFile(file, good.replace(rows, `${rows.slice(0, -1)}${digit}`));
   try {
-    expect(await refusal('rollback', { site: 'acme', point })).toContain('CatalogueTampered');
-    expect(await refusal('restoreDrill', { site: 'acme', point })).toMatch(
-      /CatalogueTampered|catalogue/,
-    );
+    const rollback = await refusal('rollback', { site: 'acme', point });
+    expect(rollback.type).toBe('CatalogueTampered');
+    const drill = await refusal('restoreDrill', { site: 'acme', point });
+    expect(drill.type).toBe('RestoreDiffers');
+    expect(drill.missed).toContain('catalogue');
   } finally {
     await writeFile(file, good);
   }
 });
 
 test('a bucket that is gone', async () => {
-  expect(await refusal('backup', { site: 'nobucket' })).toContain('no-such-bucket-anywhere');
+  for (const type of ['backup', 'rollback', 'restoreDrill']) {
+    const ended = await refusal(type, { site: 'nobucket' });
+    expect(ended.message, type).toContain('no-such-bucket-anywhere');
+  }
 });
 
 test('a wrong password for the repository', async () => {
-  const said = await refusal('backup', { site: 'wrongpassword' });
-  expect(said).toContain('RepositoryRefused');
-  expect(said).not.toContain('not the password');
+  const secret = ['secret', 'acme-backup', '-n', 'presslift'];
+  const { data } = await kubectlJson<{ data: { password: string } }>(['get', ...secret]);
+  const patch = (password: string) =>
+    kubectl(['patch', ...secret, '-p', JSON.stringify({ data: { password } })]);
+  const wrong = 'not-the-password';
+  await patch(Buffer.from(wrong).toString('base64'));
+  try {
+    for (const type of ['backup', 'rollback']) {
+      const ended = await refusal(type, { site: 'acme' });
+      expect(ended.type, type).toBe('RepositoryRefused');
+      expect(await everythingSaidBy(ended.workflowId)).not.toContain(wrong);
+    }
+    const drill = await refusal('restoreDrill', { site: 'acme', point });
+    expect(drill.type).toBe('RestoreDiffers');
+    expect(await everythingSaidBy(drill.workflowId)).not.toContain(wrong);
+  } finally {
+    await patch(data.password);
+  }
 });
+
+/** A workflow's history with every payload decoded: what an auditor could read of it. */
+async function everythingSaidBy(workflowId: string): Promise<string> {
+  const shown = await temporal([
+    ...['workflow', 'show', '--workflow-id', workflowId, '--output', 'json'],
+  ]);
+  return shown.replaceAll(
+    /"data":\s*"([A-Za-z0-9+/=]+)"/g,
+    (_whole, data: string) => `"data": ${Buffer.from(data, 'base64').toString('utf8')}`,
+  );
+}

@@ -101,8 +101,26 @@ export async function resultOf<T>(workflowId: string): Promise<T> {
 export interface HistoryEvent {
   eventId: string;
   eventType: string;
-  activityTaskScheduledEventAttributes?: { activityType: { name: string } };
+  workflowExecutionStartedEventAttributes?: { originalExecutionRunId: string };
+  activityTaskScheduledEventAttributes?: { activityId: string; activityType: { name: string } };
   activityTaskCompletedEventAttributes?: { scheduledEventId: string };
+  childWorkflowExecutionStartedEventAttributes?: { workflowExecution: { workflowId: string } };
+  workflowExecutionFailedEventAttributes?: { failure: WorkflowFailure };
+}
+
+/** Why a workflow failed, as its history has it. */
+export interface WorkflowFailure {
+  message: string;
+  cause?: WorkflowFailure;
+  applicationFailureInfo?: { type: string };
+}
+
+/** Type and message of the failure that a closed workflow ended with. */
+export async function failureOf(workflowId: string): Promise<{ type: string; message: string }> {
+  const closing = (await history(workflowId)).at(-1)?.workflowExecutionFailedEventAttributes;
+  if (closing === undefined) throw new Error(`${workflowId} has not failed`);
+  const { message, applicationFailureInfo } = closing.failure;
+  return { type: applicationFailureInfo?.type ?? '', message };
 }
 
 export async function history(workflowId: string): Promise<HistoryEvent[]> {

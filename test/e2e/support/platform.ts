@@ -79,13 +79,16 @@ export interface WorkerProcess {
  * Starts the worker as a host process with the rights of its ServiceAccount; output goes to the sandbox's logs. Like a
  * kubelet it starts a worker that ended by itself again, for example while Temporal was away.
  */
-export async function startWorker(extraEnv: Record<string, string> = {}): Promise<WorkerProcess> {
+export async function startWorker(
+  extraEnv: Record<string, string> = {},
+  nodeArgs: string[] = [],
+): Promise<WorkerProcess> {
   const log = openSync(join(paths.logs, 'e2e-worker.log'), 'a');
   let wanted = true;
   let child: ChildProcess;
   let ended: Promise<void>;
   const spawnWorker = () => {
-    child = spawn(process.execPath, ['src/worker.ts'], {
+    child = spawn(process.execPath, [...nodeArgs, 'src/worker.ts'], {
       env: { ...process.env, ...readEnvironment(), ...extraEnv },
       stdio: ['ignore', log, log],
     });
@@ -104,6 +107,10 @@ export async function startWorker(extraEnv: Record<string, string> = {}): Promis
   spawnWorker();
   return { kill: () => end('SIGKILL'), stop: () => end('SIGTERM') };
 }
+
+/** A worker that is killed at the end of every activity before anybody hears of it; see loses-answers.ts. */
+export const startWorkerThatLosesAnswers = (ledger: string) =>
+  startWorker({ PRESSLIFT_E2E_KILLS: ledger }, ['--import', './test/e2e/support/loses-answers.ts']);
 
 /** Asks again and again until the answer is not undefined; the last error goes into the message. */
 export async function eventually<T>(

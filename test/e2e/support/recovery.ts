@@ -1,19 +1,20 @@
 /** What tests of backups, drills and rollbacks share: a site at phase 1, and restic without Presslift. */
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { readFile, readdir } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { resetAcme } from '../../../deploy/sandbox/acme/reset.ts';
 import { imageReference } from '../../../deploy/sandbox/build/image-catalogue.ts';
 import { sandboxCredentials } from '../../../deploy/sandbox/credentials.ts';
 import { endpoints, paths } from '../../../deploy/sandbox/settings.ts';
+import { operationKey } from '../../../src/domain/kubernetes/names.ts';
 import type { OperationReport } from '../../../src/domain/operation.ts';
 import type { DrillReport } from '../../../src/domain/recovery/point.ts';
 import {
   approve,
+  closedAs,
   openGateDigest,
   resultOf,
   startWithTemporal,
   status,
-  untilClosed,
 } from './operations.ts';
 import {
   command,
@@ -45,6 +46,8 @@ export async function ensurePhaseOne(): Promise<void> {
 }
 
 async function isAtPhaseOne(): Promise<boolean> {
+  // A test that failed may have left it damaged.
+  if ((await visit('/')) !== 200) return false;
   const pods = await readyPods();
   const hybrid = pods.filter((pod) => pod.metadata.labels?.['presslift.dev/track'] === 'hybrid');
   if (hybrid.length < 2) return false;
@@ -181,24 +184,68 @@ export const sql = (statement: string, database = 'wordpress') =>
     statement,
   );
 
-/** Namespaces and schemas that drills and rollbacks made and did not take away; Jobs of the site. */
+/** Checksum of every table that visitors and WordPress's own housekeeping leave alone. */
+export async function checksums(): Promise<string> {
+  const names = await sql(
+    "SELECT table_name FROM information_schema.tables WHERE table_schema = 'wordpress' AND table_name NOT REGEXP 'options|usermeta' ORDER BY 1",
+  );
+  const list = names.split('\n').filter((table) => table !== '');
+  return sql(`CHECKSUM TABLE ${list.map((table) => `\`${table}\``).join(', ')}`);
+}
+
+/**
+ * What backups, drills and rollbacks made and did not take away: namespaces, schemas and accounts, Jobs with their Secrets,
+ * claims, locks of the repository, copies and volume snapshots that belong to no recovery point, and the hold on updates.
+ */
 export async function leftovers(): Promise<string[]> {
-  const namespaces = await kubectl(['get', 'namespaces', '-o', 'name']);
+  const points = new Set(await recoveryPoints());
+  const keys = new Set([...points].map(operationKey));
+  const named = async (kind: string) =>
+    lines(await kubectl(['get', kind, '-n', 'acme', '-o', 'name']));
   const schemas = await sql('SHOW DATABASES', 'defaultdb');
-  const jobs = await kubectl(['get', 'jobs', '-n', 'acme', '-o', 'name']);
-  const claims = await kubectl(['get', 'pvc', '-n', 'acme', '-o', 'name']);
-  const locks = await onWorkbench('restic list locks --no-lock');
   const users = await sql("SELECT user FROM mysql.user WHERE user LIKE 'presslift%'", 'defaultdb');
+  const snapshots = await kubectlJson<{
+    items: { metadata: { name: string; labels?: Record<string, string> } }[];
+  }>(['get', 'volumesnapshots', '-n', 'acme', '-l', 'presslift.dev/role=volume-snapshot']);
+  const copies = JSON.parse(await onWorkbench('restic snapshots --no-lock --json')) as {
+    short_id: string;
+    tags?: string[];
+  }[];
+  const held = await sql(
+    "SELECT option_name FROM wp_options WHERE option_name IN ('presslift_updates_held', 'auto_updater.lock')",
+  );
   return [
-    ...lines(namespaces).filter((name) => name.includes('presslift-drill-')),
+    ...lines(await kubectl(['get', 'namespaces', '-o', 'name'])).filter((name) =>
+      name.includes('presslift-drill-'),
+    ),
     ...lines(schemas).filter(
       (name) => name.startsWith('presslift_drill_') || name.startsWith('presslift_rollback_'),
     ),
-    ...lines(jobs),
-    ...lines(claims).filter((name) => !/\/(wordpress|wp-content)$/.test(name)),
-    ...lines(locks).map((lock) => `restic lock ${lock}`),
     ...lines(users).map((user) => `database user ${user}`),
+    ...(await named('jobs')),
+    ...(await named('secrets')).filter((name) => /\/presslift-(?!recovery-)/.test(name)),
+    ...(await named('pvc')).filter((name) => !/\/(wordpress|wp-content)$/.test(name)),
+    ...lines(await onWorkbench('restic list locks --no-lock')).map((lock) => `restic lock ${lock}`),
+    ...copies
+      .filter(({ tags = [] }) => tags.some((tag) => tag.startsWith('point:')))
+      .filter(({ tags = [] }) => !tags.some((tag) => points.has(tag.slice('point:'.length))))
+      .map(({ short_id: id, tags }) => `restic snapshot ${id} (${tags?.join(', ')})`),
+    ...snapshots.items
+      .filter(({ metadata }) => !keys.has(metadata.labels?.['presslift.dev/point'] ?? ''))
+      .map(({ metadata }) => `volume snapshot ${metadata.name}`),
+    ...lines(held).map((option) => `option ${option}`),
   ];
+}
+
+/** Ids of the recovery points that the catalogue has, as its bucket shows them. */
+async function recoveryPoints(): Promise<string[]> {
+  const folder = join(
+    paths.state,
+    'object-storage/buckets/acme-media/presslift/acme/recovery-points',
+  );
+  // A folder may stay when all of its objects are deleted.
+  const documents = await readdir(folder, { recursive: true }).catch(() => []);
+  return documents.filter((path) => path.endsWith('/point.json')).map(dirname);
 }
 
 export const lines = (text: string) => text.split('\n').filter((line) => line.trim() !== '');
@@ -251,14 +298,21 @@ export async function rollBack(
   await startWithTemporal('rollback', id, { site: 'acme', ...input });
   await approve(id, await openGateDigest(id));
   const began = Date.now();
-  // WordPress itself may deactivate a plugin whose files are gone in between: that is drift, and a new plan asks again.
-  let closed: string | undefined;
-  while (closed === undefined) {
-    closed = await untilClosed(id, 5_000).catch(() => undefined);
-    const { gates } = await status(id);
-    const again = gates.find(({ state }) => state === 'open');
-    if (closed === undefined && again !== undefined) await approve(id, again.digest);
-  }
+  const closed = await eventually(
+    `${id} closed`,
+    async () => {
+      const ended = await closedAs(id);
+      if (ended !== undefined) return ended;
+      // WordPress itself may deactivate a plugin whose files are gone in between: that is drift, and a new plan asks again.
+      const now = await status(id);
+      const again = now.gates.find(({ id: gate, state }) => gate === 'apply' && state === 'open');
+      if (again !== undefined) await approve(id, again.digest);
+      return now.state === 'needs-operator'
+        ? `waiting for an operator: ${JSON.stringify(now.operatorQuestion)}`
+        : undefined;
+    },
+    { timeoutMs: 600_000, everyMs: 1_000 },
+  );
   if (closed !== 'COMPLETED') throw new Error(`${id} is ${closed}`);
   const seconds = (Date.now() - began) / 1_000;
   const report = await resultOf<OperationReport>(id);

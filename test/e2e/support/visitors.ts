@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { openSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { buildGoPrograms, defaultCacheDir } from '../../../deploy/sandbox/build/go-programs.ts';
 import { sandboxCredentials } from '../../../deploy/sandbox/credentials.ts';
@@ -16,7 +16,10 @@ export interface VisitorSummary {
 }
 
 export interface Visitors {
-  /** Ends the visits (or waits for their own end) and gives the figures. */
+  /**
+   * Ends the visits (or waits for their own end) and gives the figures.
+   * @throws when k6 did not run, or made fewer visits than it was told to: then it says nothing that none failed.
+   */
   finish(): Promise<VisitorSummary>;
 }
 
@@ -31,6 +34,8 @@ export async function startVisitors(options: {
   const programs = await buildGoPrograms({ names: ['k6'], cacheDir: defaultCacheDir() });
   const { wordpressAdminPassword } = await sandboxCredentials();
   const summary = join(paths.logs, `visitors-${options.name}.json`);
+  // What an earlier run saw must not be taken for this one.
+  await rm(summary, { force: true });
   const log = openSync(join(paths.logs, `visitors-${options.name}.log`), 'w');
   const child = spawn(
     join(programs.k6, 'k6'),
@@ -48,15 +53,29 @@ export async function startVisitors(options: {
       },
     },
   );
-  const ended = new Promise<void>((resolve, reject) => {
+  const began = Date.now();
+  const ended = new Promise<number | null>((resolve, reject) => {
     child.on('error', reject);
-    child.on('exit', () => resolve());
+    child.on('exit', (status) => resolve(status));
   });
   return {
     async finish() {
       child.kill('SIGINT');
-      await ended;
-      return JSON.parse(await readFile(summary, 'utf8')) as VisitorSummary;
+      const status = await ended;
+      // 105: ended by a signal, as asked for; 99: a threshold was crossed, which the caller's own counts tell better.
+      if (status !== 0 && status !== 99 && status !== 105) {
+        throw new Error(`k6 ended with ${status}; see ${paths.logs}/visitors-${options.name}.log`);
+      }
+      const seen = JSON.parse(await readFile(summary, 'utf8')) as VisitorSummary;
+      const seconds = Math.min(options.seconds, (Date.now() - began) / 1_000);
+      // It needs a few seconds to begin; a visit is one request at least.
+      const due = Math.floor(options.perSecond * Math.max(0, seconds - 5) * 0.8);
+      if (seen.requests < due) {
+        throw new Error(
+          `k6 made ${seen.requests} requests in ${Math.round(seconds)} s, not ${due}`,
+        );
+      }
+      return seen;
     },
   };
 }
