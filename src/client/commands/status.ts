@@ -30,8 +30,9 @@ import type { Paint } from '../terminal.ts';
 const LOOK_EVERY_MS = 1_000;
 
 interface Look {
-  /** Workflows that do not answer, each with the reason. */
+  /** Workflows that do not answer, each with the reason; those that have ended stand in `silentBefore`. */
   silent: Silent[];
+  silentBefore: Silent[];
   /** What is shown in full. */
   statuses: OperationView[];
   /** The newest of each recovery operation that is shown in one line. */
@@ -61,15 +62,16 @@ async function lookAt(client: Client, target: string): Promise<Look> {
     (workflow) =>
       !workflow.running &&
       isRecovery(workflow) &&
+      !chosen.includes(workflow) &&
       !statuses.some(({ runId }) => runId === workflow.runId),
   );
   const before = await viewsOf(client, ended);
   const recovery = unique(before.found.flat());
-  silent.push(...before.silent);
-  return { statuses, recovery, silent, running: running.length > 0 };
+  const silentBefore = before.silent;
+  return { statuses, recovery, silent, silentBefore, running: running.length > 0 };
 }
 
-/** Views of all that answer. @throws the first error when none does */
+/** Views of all that answer; see silent.ts for those that do not. */
 async function viewsOf(client: Client, workflows: WorkflowRef[]) {
   const ids = workflows.map(({ workflowId }) => workflowId);
   const { answers, silent } = await settled(
@@ -107,9 +109,12 @@ function text(look: Look, { terminal }: CommandContext): string {
   return [
     ...look.statuses.map((status) => renderStatus(status, now, terminal.paint)),
     ...recoveryText(look, terminal.paint),
-    ...look.silent.map((one) => silentText(one, terminal.paint)),
+    ...silentTexts(look, terminal.paint),
   ].join('\n\n');
 }
+
+const silentTexts = ({ silent, silentBefore }: Look, paint: Paint) =>
+  [...silent, ...silentBefore].map((one) => silentText(one, paint));
 
 const recoveryText = ({ recovery }: Look, paint: Paint) =>
   recovery.length === 0 ? [] : [renderRecovery(recovery, paint)];
@@ -123,7 +128,7 @@ function briefText(look: Look, { terminal }: CommandContext): string {
     ...look.statuses.map((status) =>
       status.state === 'done' ? one(status).split('\n')[0] : one(status),
     ),
-    ...look.silent.map((one) => silentText(one, terminal.paint)),
+    ...silentTexts(look, terminal.paint),
   ].join('\n\n');
 }
 
@@ -141,7 +146,7 @@ export async function statusCommand(
     if (options.watch !== true) {
       context.terminal.out(
         options.json === true
-          ? asJson([...look.statuses, ...look.recovery, ...look.silent])
+          ? asJson([...look.statuses, ...look.recovery, ...look.silent, ...look.silentBefore])
           : text(look, context),
       );
       return exitOf(look);
