@@ -30,7 +30,7 @@ async function shownBackup(run: Run): Promise<string | undefined> {
 }
 
 async function untilCalled(site: FakeSite, name: ActivityName): Promise<void> {
-  await expect.poll(() => site.calls.includes(name), { timeout: 15_000 }).toBe(true);
+  await expect.poll(() => site.calls.includes(name), { timeout: 40_000 }).toBe(true);
 }
 
 /** Nothing of an unfinished point, no held updates, and the lock is free. */
