@@ -13,10 +13,16 @@ import { failures } from '../domain/failures.ts';
 export function failure(
   type: FailureType,
   message: string,
-  { retryAfterMs }: { retryAfterMs?: number } = {},
+  { retryAfterMs, details }: { retryAfterMs?: number; details?: object[] } = {},
 ): ApplicationFailure {
   const nonRetryable = !failures[type].retryable;
-  return ApplicationFailure.create({ type, message, nonRetryable, nextRetryDelay: retryAfterMs });
+  return ApplicationFailure.create({
+    type,
+    message,
+    nonRetryable,
+    nextRetryDelay: retryAfterMs,
+    ...(details !== undefined && { details }),
+  });
 }
 
 /** The failure type of an error thrown by an activity, or null when it is none of the table. */

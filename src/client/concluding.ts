@@ -2,7 +2,8 @@ import { failures, type FailureType } from '../domain/failures.ts';
 import type { OperationReport } from '../domain/operation.ts';
 import type { RestoreDrillReport } from '../domain/recovery/request.ts';
 import type { CommandContext } from './context.ts';
-import type { ExitName } from './exit-codes.ts';
+import { CommandError } from './errors.ts';
+import { exitOfFailure, type ExitName } from './exit-codes.ts';
 import type { Followed } from './follow.ts';
 import type { Ending, Started } from './operations.ts';
 import { renderDrill } from './render/drill.ts';
@@ -28,16 +29,30 @@ const reportOf = ({ report, failure }: Ending) => report ?? failure.report;
 const phasesOf = (report: OperationReport): OperationReport[] =>
   'phases' in report ? (report.phases as OperationReport[]) : [report];
 
-/** Advice for a failure type of the table; nothing for another one. */
-export function adviceFor(type: string | null): string {
+/** Advice for a failure type of the table; null for another one. */
+export function adviceFor(type: string | null): string | null {
   return type !== null && Object.hasOwn(failures, type)
-    ? ` ${failures[type as FailureType].advice}`
-    : '';
+    ? failures[type as FailureType].advice
+    : null;
+}
+
+interface WhyFailed {
+  type: string | null;
+  message: string;
 }
 
 /** `NotFound: There is no …. Check the name …` */
-export function failureText({ type, message }: { type: string | null; message: string }): string {
-  return `${type === null ? '' : `${type}: `}${printable(message)}${adviceFor(type)}`;
+export function failureText({ type, message }: WhyFailed): string {
+  const advice = adviceFor(type);
+  const before = type === null ? '' : `${type}: `;
+  return `${before}${printable(message)}${advice === null ? '' : ` ${advice}`}`;
+}
+
+/** The error for a workflow that failed, with the exit for its failure's type; `before` says what failed. */
+export function failed(before: string, { type, message }: WhyFailed): CommandError {
+  const text = `${before}${failureText({ type, message })}`;
+  const details = { type, message: printable(message), advice: adviceFor(type) };
+  return new CommandError(exitOfFailure(type), text, { details });
 }
 
 /** Says how it ended and returns the exit for it. */
@@ -71,7 +86,7 @@ function concludeEnding(
   for (const one of reports) sayReport(one, say, paint);
   if (ending.failure !== null) {
     say(`\n${workflowId} ${paint('red', 'failed')}: ${failureText(ending.failure)}`);
-    return 'failed';
+    return exitOfFailure(ending.failure.type);
   }
   const { outcome } = ending.report;
   const failed = reports.flatMap(({ criteria }) => criteria.filter(({ pass }) => !pass));

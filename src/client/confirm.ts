@@ -17,6 +17,6 @@ export async function confirm(
   }
   const answer = await terminal.ask(`${question} Type "yes" to do it: `);
   if (answer?.trim().toLowerCase() !== 'yes') {
-    throw new CommandError('waiting', 'Nothing was done.');
+    throw new CommandError('declined', 'Nothing was done.');
   }
 }

@@ -13,16 +13,38 @@ export interface CommandContext {
   env: NodeJS.ProcessEnv;
   /** How long a connection to Temporal may take; 5 seconds when absent. */
   connectTimeoutMs?: number;
+  /** Name of the operating system's user; that of this process when absent. @throws where it has none */
+  userName?: () => string;
 }
 
 /** Folder of the site files, as the worker has it. */
 export const sitesDirOf = ({ env }: CommandContext) => env.PRESSLIFT_SITES_DIR || './sites';
 
-/** Who is speaking: `--as`, PRESSLIFT_APPROVER, or the user of the operating system. */
-export function speaker({ env }: CommandContext, as: string | undefined): string {
-  const name = as ?? (env.PRESSLIFT_APPROVER || userInfo().username);
+/**
+ * Who is speaking: `--as`, PRESSLIFT_APPROVER, or the user of the operating system.
+ *
+ * @throws CommandError `usage` when none of them is a name
+ */
+export function speaker(context: CommandContext, as: string | undefined): string {
+  const name = as ?? speakerByItself(context);
+  if (name === null) {
+    throw new CommandError(
+      'usage',
+      'Who is speaking? The operating system has no name for this user; say --as <name> or set PRESSLIFT_APPROVER.',
+    );
+  }
   if (name.trim() === '') throw new CommandError('usage', '--as wants the name of a person.');
   return name;
+}
+
+/** The same where nothing was said; null for a user id without a name, as containers have. */
+export function speakerByItself({ env, userName }: CommandContext): string | null {
+  if (env.PRESSLIFT_APPROVER) return env.PRESSLIFT_APPROVER;
+  try {
+    return userName === undefined ? userInfo().username : userName();
+  } catch {
+    return null;
+  }
 }
 
 /** Connects to Temporal for as long as `work` takes. */

@@ -8,11 +8,24 @@ import { exitCodes, type ExitName } from './exit-codes.ts';
 export class CommandError extends Error {
   override readonly name = 'CommandError';
   readonly exit: ExitName;
+  readonly details: FailureDetails | null;
 
-  constructor(exit: ExitName, message: string, options?: ErrorOptions) {
+  constructor(
+    exit: ExitName,
+    message: string,
+    { details, ...options }: ErrorOptions & { details?: FailureDetails } = {},
+  ) {
     super(message, options);
     this.exit = exit;
+    this.details = details ?? null;
   }
+}
+
+/** The parts of a workflow's failure: type of src/domain/failures.ts, what happened, what to do next. */
+export interface FailureDetails {
+  type: string | null;
+  message: string;
+  advice: string | null;
 }
 
 export interface Explanation {
@@ -79,15 +92,35 @@ const firstLine = (text: string) => text.split('\n')[0] ?? text;
 
 const toStandardError = (text: string) => void process.stderr.write(`${text}\n`);
 
-/** Tells the explanation and returns the exit code. */
+/** An error as `--json` prints it; `type` and `advice` are null where no workflow has failed. */
+export interface ErrorDocument {
+  error: FailureDetails & {
+    /** The exit code. */
+    exit: number;
+  };
+}
+
+export function errorDocument(exit: ExitName, details: FailureDetails): ErrorDocument {
+  const { type, message, advice } = details;
+  return { error: { type, message, advice, exit: exitCodes[exit].code } };
+}
+
+/**
+ * Tells the explanation and returns the exit code.
+ *
+ * @param document takes the error as JSON besides, where that was asked for.
+ */
 export function reportFatal(
   error: unknown,
   tell: (text: string) => void = toStandardError,
+  document?: (error: ErrorDocument) => void,
 ): number {
   const { exit, message } = explain(error);
   tell(`presslift: ${message}`);
   // For a report of a defect; never by default, a stack tells an operator nothing.
   if (process.env.PRESSLIFT_LOG_LEVEL === 'trace' && error instanceof Error)
     tell(error.stack ?? '');
+  const details = error instanceof CommandError ? error.details : null;
+  document?.(errorDocument(exit, details ?? { type: null, message, advice: null }));
   return exitCodes[exit].code;
 }

@@ -1,3 +1,5 @@
+import type { FailureType } from '../domain/failures.ts';
+
 /** What the command line ends with; the same meaning for every command. */
 export const exitCodes = {
   done: { code: 0, meaning: 'Done; everything asked for is so.' },
@@ -27,10 +29,25 @@ export const exitCodes = {
       'There is no such site, workflow, recovery point, schedule, open gate or operator question.',
   },
   alreadyRunning: { code: 7, meaning: 'The same operation runs for this site already.' },
+  declined: { code: 8, meaning: 'Asked before doing it, somebody said no; nothing was done.' },
   interrupted: { code: 130, meaning: 'Interrupted from the keyboard; workflows go on.' },
 } as const satisfies Record<string, { code: number; meaning: string }>;
 
 export type ExitName = keyof typeof exitCodes;
+
+/** Failures that mean something else to a script than that the work went wrong. */
+const exitsOfFailures = new Map<string | null, ExitName>([
+  ['InvalidInput', 'usage'],
+  ['InvalidSite', 'usage'],
+  ['NotFound', 'notFound'],
+  ['GateRejected', 'refused'],
+  ['GateExpired', 'refused'],
+] satisfies [FailureType, ExitName][]);
+
+/** What a command about a workflow ends with when that failed with this type; null for one that Presslift does not know. */
+export function exitOfFailure(type: string | null): ExitName {
+  return exitsOfFailures.get(type) ?? 'failed';
+}
 
 /** The table as `presslift help exit-codes` shows it. */
 export function exitCodeTable(): string {

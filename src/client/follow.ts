@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client } from '@temporalio/client';
 import type { OperationStatus } from '../domain/operation.ts';
 import { openGatesOf, type OpenGate } from './context.ts';
-import { explain } from './errors.ts';
+import { CommandError, explain } from './errors.ts';
 import { describe, ending, getStatuses, type Ending, type Started } from './operations.ts';
 import { activityLines, type Said } from './render/activities.ts';
 import { linesBetween } from './render/progress.ts';
@@ -65,6 +65,27 @@ export async function follow(
     }
     await sleep(LOOK_EVERY_MS);
   }
+}
+
+/**
+ * Follows what asks nobody, such as a plan, to its end.
+ *
+ * @throws CommandError `waiting` when somebody has paused it; what keeps from looking, such as that no worker runs
+ */
+export async function followToEnd(
+  client: Client,
+  started: Started,
+  say: (line: string) => void,
+): Promise<Ending> {
+  say(`started ${started.workflowId} (run ${started.runId})`);
+  const onWaiting = async () => 'stop' as const;
+  const { ending } = await follow(client, started, { patient: false, say, onWaiting });
+  if (ending !== null) return ending;
+  const { workflowId } = started;
+  throw new CommandError(
+    'waiting',
+    `${workflowId} is paused; \`presslift resume ${workflowId}\` lets it go on.`,
+  );
 }
 
 /** What was told already. */

@@ -30,7 +30,7 @@ export const option = {
   requestedBy: () =>
     new Option(
       '--requested-by <name>',
-      'who asks for it, for the two-person rule (default: PRESSLIFT_APPROVER, else your user name)',
+      'who asks for it, for the two-person rule (default: who speaks, as with --as)',
     ),
   onFailure: () =>
     new Option(

@@ -1,10 +1,15 @@
 import { Argument, InvalidArgumentError, Option, type Command } from 'commander';
+import {
+  scheduleActions,
+  scheduleNames,
+  type ScheduleAction,
+  type ScheduleName,
+} from '../domain/schedules.ts';
+import { recoveryPointActions } from '../domain/recovery/request.ts';
 import { rollbackLayers, type RollbackLayer } from '../domain/recovery/point.ts';
 import type { CommandContext } from './context.ts';
 import { examples, option, runOptions, site, type Finish } from './program-parts.ts';
 import type { Action } from './commands/recovery-points.ts';
-import type { ScheduleAction } from './commands/schedules.ts';
-import type { ScheduleName } from './schedules.ts';
 
 /** Names that the workflows take too; nothing else becomes part of a key in the bucket. */
 const pointId = (value: string) => {
@@ -126,12 +131,13 @@ function addRollback(program: Command, context: CommandContext, finish: Finish):
 }
 
 function addCatalogue(program: Command, context: CommandContext, finish: Finish): void {
-  const actions = ['list', 'show', 'pin', 'unpin', 'verify', 'prune'];
   program
     .command('recovery-points')
     .description("a site's recovery points: list, look, keep, read and check, remove old ones")
     .addArgument(site)
-    .addArgument(new Argument('[action]', 'what to do').choices(actions).default('list'))
+    .addArgument(
+      new Argument('[action]', 'what to do').choices(recoveryPointActions).default('list'),
+    )
     .addArgument(new Argument('[point]', 'id of a recovery point').argParser(pointId))
     .addOption(option.as())
     .addOption(option.reason())
@@ -154,14 +160,14 @@ function addCatalogue(program: Command, context: CommandContext, finish: Finish)
 }
 
 function addSchedules(program: Command, context: CommandContext, finish: Finish): void {
-  const actions = ['show', 'apply', 'pause', 'resume', 'trigger', 'delete'];
-  const names = ['backup', 'drill', 'backup-watch'];
   program
     .command('schedules')
     .description("a site's schedules in Temporal, made from its site file")
     .addArgument(site)
-    .addArgument(new Argument('[action]', 'what to do').choices(actions).default('show'))
-    .addArgument(new Argument('[schedule]', 'which one (default: all of the site)').choices(names))
+    .addArgument(new Argument('[action]', 'what to do').choices(scheduleActions).default('show'))
+    .addArgument(
+      new Argument('[schedule]', 'which one (default: all of the site)').choices(scheduleNames),
+    )
     .addOption(option.as())
     .addOption(option.reason())
     .addOption(option.yes('do not ask before they are deleted'))

@@ -1,5 +1,6 @@
 import { Argument, Command, InvalidArgumentError, Option } from 'commander';
 import type { PhaseOperation } from '../domain/operation.ts';
+import { schemaFormats, type SchemaFormat } from '../domain/site/schema-formats.ts';
 import { LAST_IMPLEMENTED_PHASE, phasesBetween } from '../workflows/parts/phases.ts';
 import type { CommandContext } from './context.ts';
 import { exitCodeTable } from './exit-codes.ts';
@@ -98,12 +99,12 @@ function addSite(program: Command, context: CommandContext, finish: Finish): voi
     .description('the JSON Schema of the site file')
     .addOption(
       new Option('--format <format>', 'json, or a page of docs/reference')
-        .choices(['json', 'markdown', 'failures'])
+        .choices(schemaFormats)
         .default('json'),
     )
     .option('--json', 'the same as --format json')
     .addHelpText('after', examples('schema > site.schema.json', 'schema --format markdown'))
-    .action(async (options: { format: 'json' | 'markdown' | 'failures' }) => {
+    .action(async (options: { format: SchemaFormat }) => {
       const { schemaCommand } = await import('./commands/site.ts');
       finish(schemaCommand(context, options));
     });

@@ -18,11 +18,14 @@ export interface RunOptions {
   json?: boolean;
 }
 
-/** The part of an operation's input that these options give. */
+/**
+ * The part of an operation's input that these options give. Who speaks asks for it, unless somebody else is named: the
+ * two-person rule must not take `--as alice` for a second person beside whoever typed it.
+ */
 export function inputOf(context: CommandContext, site: string, options: RunOptions) {
   return {
     site,
-    requestedBy: options.requestedBy ?? speaker(context, undefined),
+    requestedBy: options.requestedBy ?? speaker(context, options.as),
     ...(options.onFailure === undefined ? {} : { onFailure: options.onFailure }),
   };
 }
@@ -41,7 +44,9 @@ export async function run(
   const { terminal } = context;
   const json = options.json === true;
   const say = (line: string) => (json ? terminal.note(line) : terminal.out(line));
-  const approver = speaker(context, options.as);
+  // Asked for a name before anything is started, and only where one decides.
+  const decides = options.yes === true || options.wait === true;
+  const approver = decides ? speaker(context, options.as) : '';
   return withClient<ExitName>(context, async (client) => {
     const started = await start(client).catch((error: unknown) => {
       throw error instanceof AlreadyRunningError ? conflict(error) : (error as Error);

@@ -8,6 +8,7 @@ import {
 import { TypedSearchAttributes } from '@temporalio/common';
 import { durationMs } from '../domain/durations.ts';
 import { scheduleIds, TASK_QUEUE } from '../domain/identifiers.ts';
+import { scheduleNames, type ScheduleName } from '../domain/schedules.ts';
 import { searchAttributes } from '../domain/search-attributes.ts';
 import type { Site } from '../domain/site/schema.ts';
 import {
@@ -17,10 +18,6 @@ import {
   wantedFacts,
   type FactChange,
 } from './schedule-facts.ts';
-
-/** The schedules of a site by the name that the command line uses. */
-export const scheduleNames = ['backup', 'drill', 'backup-watch'] as const;
-export type ScheduleName = (typeof scheduleNames)[number];
 
 const idOf: Record<ScheduleName, (site: string) => string> = {
   backup: scheduleIds.backup,

@@ -3,6 +3,7 @@ import type { OperationStatus } from '../domain/operation.ts';
 import { openGatesOf, type OpenGate } from './context.ts';
 import { CommandError } from './errors.ts';
 import { describe, getStatus, operationsOfSite, type WorkflowRef } from './operations.ts';
+import { settled } from './silent.ts';
 
 /**
  * Workflows that a word on the command line means: with a slash a workflow id, else a site with all its operations,
@@ -26,10 +27,12 @@ export async function workflowsOf(client: Client, target: string): Promise<Workf
   return found;
 }
 
-/** Status of every running workflow that the word means. */
+/** Status of every running workflow that the word means and that answers. */
 export async function runningStatuses(client: Client, target: string): Promise<OperationStatus[]> {
   const running = (await workflowsOf(client, target)).filter((workflow) => workflow.running);
-  return Promise.all(running.map(({ workflowId }) => getStatus(client, workflowId)));
+  const ids = running.map(({ workflowId }) => workflowId);
+  const asked = ids.map((id) => getStatus(client, id));
+  return (await settled<OperationStatus>(ids, asked)).answers;
 }
 
 const statesText = (statuses: OperationStatus[]) =>

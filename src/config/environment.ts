@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { durationMs } from '../domain/durations.ts';
 import { nearestName } from '../domain/site/nearest-name.ts';
-import { duration } from '../domain/site/values.ts';
+import { duration, keepsSecrets, urlAllowed } from '../domain/site/values.ts';
 
 export const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
 
@@ -11,6 +11,11 @@ const httpUrl = z.url({
   protocol: /^https?$/,
   error: 'a URL that begins with https:// or http://',
 });
+
+/** Where a token is sent along. */
+const tokenUrl = z
+  .url({ protocol: /^https?$/, error: urlAllowed })
+  .refine((address) => !URL.canParse(address) || keepsSecrets(address), urlAllowed);
 
 /** Every variable that the process reads by itself; `allowed` texts stand in errors and in the configuration guide. */
 const variables = z.object({
@@ -32,8 +37,8 @@ const variables = z.object({
   NODE_ENV: z.string().optional(),
   OTEL_EXPORTER_OTLP_ENDPOINT: httpUrl.optional(),
   OTEL_SERVICE_NAME: z.string().default('presslift'),
-  DIGITALOCEAN_API: httpUrl.optional(),
-  VAULT_ADDR: httpUrl.optional(),
+  DIGITALOCEAN_API: tokenUrl.optional(),
+  VAULT_ADDR: tokenUrl.optional(),
   VAULT_TOKEN: z.string().optional(),
   VAULT_NAMESPACE: z.string().optional(),
 });

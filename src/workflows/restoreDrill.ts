@@ -8,7 +8,8 @@ versioned('PINNED', restoreDrill);
 
 /**
  * Restores a recovery point elsewhere and proves it, with numbers. Without a point given, a fresh backup is taken and
- * must bring back what was written into the site just before. The live site stays as it is, so no lock is held.
+ * must bring back what was written into the site just before. The live site stays as it is, so the lock is held
+ * for that backup alone.
  *
  * A drill whose criteria are not all met fails: the workflow ends as failed, with type `RestoreDiffers` and the whole
  * report in the failure's details, after everything has been recorded and removed. A drill that somebody stops is not

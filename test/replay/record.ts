@@ -182,7 +182,7 @@ const onRealServer: Record<string, Scenario> = {
   'lock-queued': async (harness, name) => {
     harness.site(name);
     const first = await harness.start('hybridStorage', { site: name });
-    await first.untilGate();
+    await first.holdLock();
     const second = await harness.start('prerequisites', { site: name });
     await second.until(({ waitingFor }) => waitingFor !== null, 'waiting');
     await first.signal('abort', { by: 'olga' });

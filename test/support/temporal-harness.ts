@@ -136,6 +136,11 @@ export class Harness {
     this.#worker = null;
   }
 
+  /** The same worker again. */
+  async restartWorker(): Promise<void> {
+    this.#worker = await this.work();
+  }
+
   /** Routes new work to a worker version, as soon as the server has seen it. */
   async makeCurrent({ deploymentName, buildId }: WorkerDeploymentVersion): Promise<void> {
     for (let attempt = 1; ; attempt += 1) {
@@ -308,6 +313,14 @@ export class Run {
   async approve(approver = 'alice', gate = 'apply'): Promise<void> {
     const digest = await this.untilGate(gate);
     await this.decide({ gate, digest, approver, decision: 'approve' });
+  }
+
+  /** Approves it and lets it hold before its first look, so that it has the site's lock and keeps it. */
+  async holdLock(): Promise<void> {
+    await this.untilGate();
+    await this.signal('pause', { by: 'olga' });
+    await this.approve();
+    await this.untilState('paused');
   }
 
   async decide(input: unknown): Promise<unknown> {

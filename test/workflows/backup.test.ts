@@ -5,7 +5,7 @@
 import { describe, expect, it } from 'vitest';
 import { CancelledFailure } from '@temporalio/activity';
 import { WorkflowFailedError } from '@temporalio/client';
-import type { OperationReport } from '../../src/domain/operation.ts';
+import type { LockHolder, OperationReport } from '../../src/domain/operation.ts';
 import type { BackupReport } from '../../src/domain/recovery/request.ts';
 import { searchAttributes } from '../../src/domain/search-attributes.ts';
 import type { ActivityName, FakeSite } from '../support/fake-site.ts';
@@ -30,7 +30,7 @@ async function shownBackup(run: Run): Promise<string | undefined> {
 }
 
 async function untilCalled(site: FakeSite, name: ActivityName): Promise<void> {
-  await expect.poll(() => site.calls.includes(name), { timeout: 15_000 }).toBe(true);
+  await expect.poll(() => site.calls.includes(name), { timeout: 40_000 }).toBe(true);
 }
 
 /** Nothing of an unfinished point, no held updates, and the lock is free. */
@@ -131,7 +131,7 @@ describe('a backup', () => {
   it('waits for the lock and says for whom', async () => {
     const site = harness().site('busy');
     const holder = await harness().start('hybridStorage', { site: 'busy' });
-    await holder.untilGate();
+    await holder.holdLock();
     const run = await started(site);
     const waiting = await run.until(({ waitingFor }) => waitingFor !== null, 'told by the lock');
     expect(waiting).toMatchObject({ waitingFor: { workflowId: 'busy/hybridStorage' } });
@@ -158,19 +158,20 @@ describe('a backup', () => {
 
   it('works under the lock of the operation that has started it, and leaves the queue', async () => {
     const site = harness().site('under');
-    const asked: string[] = [];
-    site.when('requestLock', async ({ holder }) => {
-      asked.push(holder.workflowId);
-      const child = harness().run(holder.workflowId).handle;
-      const { raw } = await child.describe();
-      const parent = raw.workflowExecutionInfo?.parentExecution;
-      const [workflowId, runId] = [parent?.workflowId, parent?.runId];
-      const since = '2026-11-23T18:00:00.000Z';
-      await child.signal('lockHeldBy', { workflowId, runId, operation: 'rollout', since });
-    });
+    const release = site.hold('backUpFiles');
     const run = await harness().start('restoreDrill', { site: 'under' });
+    await untilCalled(site, 'backUpFiles');
+    const { workflowId } = await run.status();
+    expect(await harness().lock('under').query('holder')).toMatchObject({ workflowId });
+    expect(await harness().lock('under').query('queue')).toEqual([]);
+    release();
     expect(await run.result<OperationReport>()).toMatchObject({ outcome: 'done' });
-    expect(asked).toHaveLength(1);
+    const asked = site.inputs.filter(({ name }) => name === 'requestLock');
+    expect(asked.map(({ input }) => (input as { holder: LockHolder }).holder.operation)).toEqual([
+      'restoreDrill',
+      'backup',
+    ]);
+    expect(await harness().lock('under').query('holder')).toBeNull();
   });
 });
 

@@ -199,7 +199,7 @@ describe('schedules', () => {
       out: expect.stringContaining(started.workflowId) as string,
     });
     expect((await presslift('schedules fired delete')).code).toBe(2);
-    expect((await presslift('schedules fired delete', ['no'])).code).toBe(3);
+    expect((await presslift('schedules fired delete', ['no'])).code).toBe(8);
     expect((await presslift('schedules fired delete', ['yes'])).code).toBe(0);
     expect((await show('fired')).map(({ exists }) => exists)).toEqual([false, false, false]);
   });
@@ -328,6 +328,21 @@ describe('backup and drill', () => {
     expect((await presslift('status slow')).code).toBe(1);
   });
 });
+
+test('without a worker a plan and the catalogue say so at once, name their workflow and end with 5', async () => {
+  harness.site('alone');
+  await harness.stopFirstWorker();
+  try {
+    for (const args of ['rollback alone --plan-only', 'recovery-points alone']) {
+      const ended = await presslift(args);
+      expect(ended.code, ended.notes).toBe(5);
+      expect(ended.notes).toMatch(/^started alone\/\S+ \(run \S+\)\npresslift: No worker answers/);
+      expect(ended.out).toBe('');
+    }
+  } finally {
+    await harness.restartWorker();
+  }
+}, 60_000);
 
 describe('rollback', () => {
   test('shows its plan alone and changes nothing', async () => {

@@ -54,7 +54,7 @@ function unmet(report: Pick<OperationReport, 'criteria'>): string[] {
 }
 
 async function untilCalled(site: FakeSite, name: ActivityName): Promise<void> {
-  await expect.poll(() => site.calls.includes(name), { timeout: 15_000 }).toBe(true);
+  await expect.poll(() => site.calls.includes(name), { timeout: 40_000 }).toBe(true);
 }
 
 describe('a drill', () => {
@@ -80,7 +80,15 @@ describe('a drill', () => {
       drill: expect.stringMatching(/^\d{8}T\d{6}Z-fresh-drill-[0-9a-f]{4}$/) as string,
     });
     expect(report.steps.map(({ id, state }) => `${id} ${state}`)).toEqual([
-      ...['site done', 'sweep done', 'backup done', 'open done', 'repository done', 'files done'],
+      ...[
+        'site done',
+        'lock done',
+        'sweep done',
+        'backup done',
+        'open done',
+        'repository done',
+        'files done',
+      ],
       ...['database done', 'boot done', 'check done', 'record done', 'teardown done'],
     ]);
     expect(site.recovery.leftovers).toEqual([]);
@@ -93,7 +101,7 @@ describe('a drill', () => {
   it('restores a given point without a backup and without the lock, which another operation has', async () => {
     const site = siteWithPoint('given');
     const holder = await harness().start('hybridStorage', { site: 'given' });
-    await holder.untilGate();
+    await holder.holdLock();
     const report = await (await started(site)).result<RestoreDrillReport>();
     expect(report).toMatchObject({ outcome: 'done', drill: { point: POINT } });
     expect(site.calls).not.toContain('backUpFiles');
@@ -102,6 +110,25 @@ describe('a drill', () => {
     });
     await holder.signal('abort', { by: 'olga' });
     await holder.result();
+  });
+
+  it('waits for the lock before its time begins, and its backup works under the same lock', async () => {
+    const site = harness().site('queued');
+    site.site.drill.timeout = 'PT10M';
+    const holder = await harness().start('hybridStorage', { site: 'queued' });
+    await holder.holdLock();
+    const run = await started(site, {});
+    const waiting = await run.until(({ waitingFor }) => waitingFor !== null, 'told by the lock');
+    expect(waiting.waitingFor).toMatchObject({ workflowId: 'queued/hybridStorage' });
+    await harness().pass(20 * 60_000);
+    expect(site.calls).not.toContain('sweepDrills');
+    await holder.signal('abort', { by: 'olga' });
+    await holder.result();
+    const free = site.hold('restoreDrillFiles');
+    await untilCalled(site, 'restoreDrillFiles');
+    expect(await harness().lock('queued').query('holder')).toBeNull();
+    free();
+    expect(await run.result<RestoreDrillReport>()).toMatchObject({ outcome: 'done' });
   });
 
   it('takes over the criteria that the signed report adds', async () => {

@@ -28,6 +28,32 @@ function mutations(site: FakeSite): string[] {
   return site.walk.filter((name) => changes.includes(name) || undos.includes(name));
 }
 
+describe('an operation that needs an operator', () => {
+  it('reminds people as often as a gate does, and names the deputies after the deadline', async () => {
+    const site = harness().site('forgotten');
+    // Before the watch over visitors: while an activity runs, the server's clock cannot jump.
+    site.fail('measureBaseline', 'SiteBroken', 1);
+    const run = await approved(site);
+    await run.untilState('needs-operator');
+    const told = () =>
+      site.notifications.filter(({ kind }) => kind === 'needs-operator').map(({ title }) => title);
+    for (const days of [1, 2, 3]) {
+      await harness().pass(86_400_000 + 1_000);
+      await expect.poll(() => told().length, { timeout: 15_000 }).toBe(1 + days);
+    }
+    const what = 'hybridStorage of forgotten needs an operator: baseline';
+    expect(told()).toEqual([
+      what,
+      `Still waiting: ${what}`,
+      `Still waiting: ${what}`,
+      `Deputies (carol), please answer: ${what}`,
+    ]);
+    await run.operator({ action: 'retry', by: 'olga' });
+    expect(await run.result<OperationReport>()).toMatchObject({ outcome: 'done' });
+    expect(told()).toHaveLength(4);
+  });
+});
+
 describe('drift', () => {
   it('before any change plans again, withdraws the approval and asks anew', async () => {
     const site = harness().site('moved');
@@ -55,8 +81,8 @@ describe('drift', () => {
     expect(report.recoveryPoint?.id).toMatch(/Z-moved-hybridStorage-2$/);
     expect(report.steps.map(({ id }) => id)).toEqual([
       // Not even a recovery point was taken for the plan that drifted.
-      ...['site', 'lock', 'plan', 'gate-apply'],
-      ...['plan-2', 'gate-apply-2', 'baseline-2', 'recovery-point-2'],
+      ...['site', 'lock', 'plan', 'gate-apply', 'lock-again'],
+      ...['plan-2', 'gate-apply-2', 'lock-again-2', 'baseline-2', 'recovery-point-2'],
       ...['prepare-backup-2', 'sentinel-2', 'describe-2', 'snapshot-volumes-2', 'back-up-files-2'],
       ...[
         'back-up-database-2',
@@ -212,7 +238,7 @@ describe('a change that fails for good', () => {
     const report = await run.result<OperationReport>();
     expect(report.outcome).toBe('undone');
     expect(mutations(site)).toEqual([...changes, ...undos]);
-    expect(report.steps.map(({ id, state }) => `${id} ${state}`).slice(14)).toEqual([
+    expect(report.steps.map(({ id, state }) => `${id} ${state}`).slice(15)).toEqual([
       'visitors done',
       'create-shared-claim undone',
       'copy-extensions undone',

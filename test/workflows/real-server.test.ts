@@ -47,7 +47,7 @@ it('the lock continues as new before its history grows long, and forgets nobody'
   try {
     harness.site('renewed');
     const first = await harness.start('hybridStorage', { site: 'renewed' });
-    await first.untilGate();
+    await first.holdLock();
     const second = await harness.start('prerequisites', { site: 'renewed' });
     await second.until(({ waitingFor }) => waitingFor !== null, 'told by the lock');
     const lock = harness.lock('renewed');

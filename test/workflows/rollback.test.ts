@@ -148,8 +148,9 @@ describe('a point that a drill found bad', () => {
     expect(site.calls).not.toContain('measureBaseline');
     await run.decide({ gate: 'bad-point', digest, approver: 'alice', decision: 'approve' });
     const report = await run.result<OperationReport>();
-    expect(report.steps.slice(2, 6).map(({ id, state }) => `${id} ${state}`)).toEqual([
-      ...['plan done', 'gate-apply done', 'gate-bad-point done', 'baseline done'],
+    expect(report.steps.slice(2, 7).map(({ id, state }) => `${id} ${state}`)).toEqual([
+      ...['plan done', 'gate-apply done', 'gate-bad-point done'],
+      ...['lock-again done', 'baseline done'],
     ]);
   });
 

@@ -48,6 +48,7 @@ describe('the walk', () => {
       'lock done',
       'plan done',
       'gate-apply done',
+      'lock-again done',
       'baseline done',
       'recovery-point done',
       'prepare-backup done',

@@ -4,7 +4,7 @@ import type { Site } from '../../domain/site/schema.ts';
 import type { BackupActivities } from '../contracts.ts';
 import { failureTypeOf } from '../failure.ts';
 import { openObjectStorage, storageKeys, type ObjectStorage } from '../object-storage/client.ts';
-import { repositoryPassword } from '../recovery/repository.ts';
+import { ownBucketOf, repositoryPassword } from '../recovery/repository.ts';
 import type { BackupDeps } from './deps.ts';
 
 /** `backupReadiness` and `describeObjectStorage`: what a backup needs of the bucket, and where it stood. */
@@ -30,6 +30,20 @@ export function createObjectStorageActivities(
       );
       if (why !== null) {
         missing.push(`the bucket ${bucket} cannot be used yet (phase 0 sets it up): ${why}`);
+      }
+      const own = ownBucketOf(site);
+      if (own !== null) {
+        const { bucket: other } = own.objects;
+        const problem = await reasonOf(() =>
+          withBucket(deps, own, (storage) =>
+            storage.call(`bucket ${other}`, (client) =>
+              client.send(new HeadBucketCommand({ Bucket: other })),
+            ),
+          ),
+        );
+        if (problem !== null) {
+          missing.push(`the bucket of backup.repository, ${other}, cannot be used: ${problem}`);
+        }
       }
       return { ready: missing.length === 0, missing };
     },
@@ -71,10 +85,20 @@ async function withStorage<T>(
   use: (storage: ObjectStorage) => Promise<T>,
 ): Promise<T> {
   const { objects } = site.storage;
+  return withBucket(deps, { objects, keys, ca: objects.ca }, use);
+}
+
+/** @param place.keys, place.ca references */
+async function withBucket<T>(
+  deps: BackupDeps,
+  place: { objects: Site['storage']['objects']; keys: string; ca: string | undefined },
+  use: (storage: ObjectStorage) => Promise<T>,
+): Promise<T> {
+  const { objects, keys, ca } = place;
   const storage = openObjectStorage({
     objects,
     keys: await storageKeys(deps.secrets, keys),
-    ca: objects.ca === undefined ? undefined : await deps.secrets.resolve(objects.ca),
+    ca: ca === undefined ? undefined : await deps.secrets.resolve(ca),
   });
   try {
     return await use(storage);

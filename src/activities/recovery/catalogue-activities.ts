@@ -83,9 +83,22 @@ export function createCatalogueActivities(deps: RecoveryCoreDeps): CatalogueActi
     async verifyRecoveryPoint({ site, id, operationId }) {
       const point = await withCatalogue(site, (catalogue) => catalogue.read(id));
       const data = await readData(deps, site, point, operationId);
-      return criteriaOf(point, data);
+      const criteria = criteriaOf(point, data);
+      const findings = criteria.filter((one) => isDamage(one)).map((one) => one.id);
+      if (findings.length > 0) {
+        const bad = { at: deps.now().toISOString(), by: operationId, findings };
+        await withCatalogue(site, async (catalogue) => {
+          if ((await catalogue.state(id)).bad === null) await catalogue.setState(id, { bad });
+        });
+      }
+      return criteria;
     },
   };
+}
+
+/** Whether a criterion says that data of the point is not what was copied; a part that it never held is not damaged. */
+function isDamage({ pass, measured }: CriterionResult): boolean {
+  return !pass && measured !== null;
 }
 
 async function summaryOf(catalogue: Catalogue, id: string): Promise<RecoveryPointSummary> {

@@ -1,4 +1,5 @@
 import { createHmac, hkdfSync, timingSafeEqual } from 'node:crypto';
+import { ApplicationFailure } from '@temporalio/common';
 import { digestOf } from '../../domain/digest.ts';
 import { canonicalJson } from '../../domain/json.ts';
 import { failure } from '../failure.ts';
@@ -68,9 +69,22 @@ export function unseal<T>(signer: Signer, kind: DocumentKind, place: string, tex
     throw tampered('its content is not what its digest says');
   }
   if (typeof signature !== 'string' || !signer.verify(signed(kind, place, digest), signature)) {
-    throw tampered("its signature is not by this repository's password");
+    throw failure(
+      'CatalogueTampered',
+      `The catalogue's ${kind} of ${place}: its signature is not by this repository's password`,
+      { details: [badSignature] },
+    );
   }
   return content;
+}
+
+/** In the details of the failure: all that is wrong is the signature. */
+const badSignature = { signature: 'not by this password' } as const;
+
+/** Whether `unseal` refused a document for its signature alone, as every one is with another repository's password. */
+export function isBadSignature(error: unknown): boolean {
+  const details: unknown[] = (error instanceof ApplicationFailure && error.details) || [];
+  return details.includes(badSignature);
 }
 
 const signed = (kind: DocumentKind, place: string, digest: string) =>

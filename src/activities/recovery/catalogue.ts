@@ -7,7 +7,14 @@ import type {
 import type { Site } from '../../domain/site/schema.ts';
 import { failure, failureTypeOf } from '../failure.ts';
 import { openObjectStorage, storageKeys } from '../object-storage/client.ts';
-import { createSigner, documentText, seal, unseal, type Signer } from './catalogue-document.ts';
+import {
+  createSigner,
+  documentText,
+  isBadSignature,
+  seal,
+  unseal,
+  type Signer,
+} from './catalogue-document.ts';
 import { createCatalogueStore, type CatalogueStore } from './catalogue-store.ts';
 import type { RecoveryCoreDeps } from './deps.ts';
 import { recoveryPrefix, repositoryPassword } from './repository.ts';
@@ -205,7 +212,7 @@ function catalogueOf(
 /**
  * The recovery point that somebody means.
  * @param id null for the newest one that can be trusted and that nothing marks as bad.
- * @throws InvalidInput, NotFound, CatalogueTampered
+ * @throws InvalidInput, NotFound, CatalogueTampered; RepositoryRefused when there are points and this password has signed none
  */
 export async function resolvePoint(
   catalogue: Catalogue,
@@ -213,6 +220,7 @@ export async function resolvePoint(
 ): Promise<RecoveryPoint> {
   if (id !== null) return catalogue.read(id);
   const passedOver: string[] = [];
+  let foreign = 0;
   for (const candidate of await catalogue.list()) {
     try {
       const point = await catalogue.read(candidate);
@@ -222,8 +230,15 @@ export async function resolvePoint(
       const type = failureTypeOf(error);
       if (type !== 'CatalogueTampered' && type !== 'NotFound' && type !== 'InvalidInput')
         throw error;
+      if (isBadSignature(error)) foreign += 1;
       passedOver.push(`${candidate} cannot be trusted`);
     }
+  }
+  if (foreign > 0 && foreign === passedOver.length) {
+    throw failure(
+      'RepositoryRefused',
+      `None of the ${foreign} recovery points in the bucket is signed with this repository's password`,
+    );
   }
   const why = passedOver.length === 0 ? 'there is none' : passedOver.slice(0, 3).join(', ');
   throw failure('NotFound', `The site has no sound recovery point: ${why}`);

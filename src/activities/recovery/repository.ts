@@ -34,8 +34,10 @@ export async function repositoryOf(deps: RecoveryCoreDeps, site: Site): Promise<
   const { objects } = site.storage;
   const secretFile = (name: string) => `${toolboxPaths.secrets}/${name}`;
   const address = repositoryAddress(site);
-  const keys = await storageKeys(deps.secrets, objects.credentials);
-  const ca = objects.ca === undefined ? null : await deps.secrets.resolve(objects.ca);
+  const { credentials, region } = site.backup;
+  const keys = await storageKeys(deps.secrets, credentials ?? objects.credentials);
+  const caReference = repositoryCa(site);
+  const ca = caReference === undefined ? null : await deps.secrets.resolve(caReference);
   return {
     url: withoutCredentials(address),
     env: {
@@ -45,7 +47,7 @@ export async function repositoryOf(deps: RecoveryCoreDeps, site: Site): Promise<
       RESTIC_PROGRESS_FPS: '0.5',
       RESTIC_CACHE_DIR: `${toolboxPaths.work}/cache`,
       AWS_SHARED_CREDENTIALS_FILE: secretFile('object-storage'),
-      AWS_DEFAULT_REGION: storageAddress(objects)?.region ?? objects.region,
+      AWS_DEFAULT_REGION: region ?? storageAddress(objects)?.region ?? objects.region,
       ...(ca !== null && { RESTIC_CACERT: secretFile('object-storage-ca.crt') }),
     },
     secretFiles: {
@@ -60,6 +62,25 @@ export async function repositoryOf(deps: RecoveryCoreDeps, site: Site): Promise<
       ...(ca !== null && { 'object-storage-ca.crt': ca }),
     },
   };
+}
+
+/** The bucket of a repository that lies on S3 elsewhere than in the site's bucket, with what opens it; null for any other. */
+export function ownBucketOf(site: Site) {
+  const { objects } = site.storage;
+  const { repository, credentials, region } = site.backup;
+  const found = /^s3:(https?:\/\/[^/]+)\/([^/]+)/.exec(repository ?? '');
+  const [, endpoint, bucket] = found ?? [];
+  if (endpoint === undefined || bucket === undefined) return null;
+  return {
+    objects: { ...objects, endpoint, bucket, region: region ?? objects.region },
+    keys: credentials ?? objects.credentials,
+    ca: repositoryCa(site),
+  };
+}
+
+/** Keys of its own open another place, whose certificate the CA of the site's bucket need not have issued. */
+function repositoryCa({ backup, storage }: Site): string | undefined {
+  return backup.ca ?? (backup.credentials === undefined ? storage.objects.ca : undefined);
 }
 
 /** The password of a site's repository; the catalogue's signing key comes from it too. @throws PreconditionFailed, SecretMissing */

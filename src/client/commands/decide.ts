@@ -48,7 +48,7 @@ export async function decideCommand(
       terminal.note(await gateText(client, open, terminal.paint));
       const answer = await terminal.ask(`\nType "yes" to ${decision} this as ${approver}: `);
       if (answer?.trim().toLowerCase() !== 'yes') {
-        throw new CommandError('waiting', 'Nothing was decided; the gate stays open.');
+        throw new CommandError('declined', 'Nothing was decided; the gate stays open.');
       }
     }
     const { reason } = options;

@@ -2,17 +2,12 @@ import type { Client } from '@temporalio/client';
 import type { PhaseOperation } from '../../domain/operation.ts';
 import type { DigestedPlan } from '../../domain/plan.ts';
 import { phasesBetween } from '../../workflows/parts/phases.ts';
-import { failureText } from '../concluding.ts';
-import { asJson, speaker, withClient, type CommandContext } from '../context.ts';
+import { failed } from '../concluding.ts';
+import { asJson, speakerByItself, withClient, type CommandContext } from '../context.ts';
 import { CommandError } from '../errors.ts';
 import type { ExitName } from '../exit-codes.ts';
-import {
-  AlreadyRunningError,
-  ending,
-  getPlan,
-  startOperation,
-  type Started,
-} from '../operations.ts';
+import { followToEnd } from '../follow.ts';
+import { AlreadyRunningError, getPlan, startOperation, type Started } from '../operations.ts';
 import { renderPlan } from '../render/plan.ts';
 
 export interface PlanOptions {
@@ -40,13 +35,13 @@ export async function planCommand(
   if (operations.length === 0) {
     throw new CommandError('usage', 'There is no phase between --from and --to.');
   }
-  const requestedBy = options.requestedBy ?? speaker(context, undefined);
+  const requestedBy = options.requestedBy ?? speakerByItself(context) ?? undefined;
   return withClient<ExitName>(context, async (client) => {
     const plans: DigestedPlan[] = [];
     for (const type of operations) {
       if (options.json !== true) terminal.note(`planning ${type} of ${site} …`);
       const input = { site, requestedBy, planOnly: true };
-      const plan = await planOf(client, () => startOperation(client, type, input));
+      const plan = await planOf(client, terminal.note, () => startOperation(client, type, input));
       plans.push(plan);
       if (options.json !== true) terminal.out(`${renderPlan(plan, terminal.paint)}\n`);
     }
@@ -63,7 +58,7 @@ export function planAlone(
 ): Promise<ExitName> {
   const { terminal } = context;
   return withClient<ExitName>(context, async (client) => {
-    const plan = await planOf(client, () => start(client));
+    const plan = await planOf(client, terminal.note, () => start(client));
     terminal.out(json ? asJson(plan) : renderPlan(plan, terminal.paint));
     return exitOfPlans([plan]);
   });
@@ -75,11 +70,15 @@ function exitOfPlans(plans: DigestedPlan[]): ExitName {
 }
 
 /**
- * Starts an operation that only plans, waits for it and gets its plan.
+ * Starts an operation that only plans, follows it to its end and gets its plan.
  *
  * @throws CommandError when it runs already, or could not plan
  */
-async function planOf(client: Client, start: () => Promise<Started>): Promise<DigestedPlan> {
+async function planOf(
+  client: Client,
+  say: (line: string) => void,
+  start: () => Promise<Started>,
+): Promise<DigestedPlan> {
   const started = await start().catch((error: unknown) => {
     if (!(error instanceof AlreadyRunningError)) throw error;
     throw new CommandError(
@@ -87,13 +86,8 @@ async function planOf(client: Client, start: () => Promise<Started>): Promise<Di
       `${error.workflowId} runs already; \`presslift status ${error.workflowId}\` shows it with its plan's digest.`,
     );
   });
-  const { failure } = await ending(client, started);
-  if (failure !== null) {
-    throw new CommandError(
-      failure.type === 'InvalidSite' || failure.type === 'InvalidInput' ? 'usage' : 'failed',
-      `${started.workflowId} could not plan: ${failureText(failure)}`,
-    );
-  }
+  const { failure } = await followToEnd(client, started, say);
+  if (failure !== null) throw failed(`${started.workflowId} could not plan: `, failure);
   const plan = await getPlan(client, started.workflowId, started.runId);
   if (plan === null) {
     throw new CommandError('failed', `${started.workflowId} ended without a plan.`);

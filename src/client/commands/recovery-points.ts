@@ -1,5 +1,5 @@
 import type { RecoveryPointsAnswers, RecoveryPointsInput } from '../../domain/recovery/request.ts';
-import { failureText } from '../concluding.ts';
+import { failed } from '../concluding.ts';
 import { confirm } from '../confirm.ts';
 import { asJson, speaker, withClient, type CommandContext } from '../context.ts';
 import { CommandError } from '../errors.ts';
@@ -10,8 +10,6 @@ import { renderCriteria } from '../render/status.ts';
 import { printable, type Paint } from '../terminal.ts';
 
 export type Action = RecoveryPointsInput['action'];
-
-export const actions = ['list', 'show', 'pin', 'unpin', 'verify', 'prune'] as const;
 
 export interface RecoveryPointsOptions {
   as?: string;
@@ -53,7 +51,7 @@ export async function recoveryPointsCommand(
   };
   return withClient<ExitName>(context, async (client) => {
     const { result, failure } = await askRecoveryPoints(client, input, terminal.note);
-    if (failure !== null) throw new CommandError(exitOf(failure.type), failureText(failure));
+    if (failure !== null) throw failed('', failure);
     terminal.out(
       options.json === true ? asJson(result) : textOf(action, point ?? '', result, terminal.paint),
     );
@@ -62,11 +60,6 @@ export async function recoveryPointsCommand(
       ? 'failed'
       : 'done';
   });
-}
-
-function exitOf(type: string | null): ExitName {
-  if (type === 'InvalidInput' || type === 'InvalidSite') return 'usage';
-  return type === 'NotFound' ? 'notFound' : 'failed';
 }
 
 function textOf(

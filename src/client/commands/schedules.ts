@@ -1,3 +1,4 @@
+import type { ScheduleAction, ScheduleName } from '../../domain/schedules.ts';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client } from '@temporalio/client';
 import { loadSiteFile } from '../../activities/sites/load-site.ts';
@@ -11,11 +12,7 @@ import {
   describeSchedule,
   existingSchedules,
   viewSchedules,
-  type ScheduleName,
 } from '../schedules.ts';
-
-export const scheduleActions = ['show', 'apply', 'pause', 'resume', 'trigger', 'delete'] as const;
-export type ScheduleAction = (typeof scheduleActions)[number];
 
 export interface SchedulesOptions {
   as?: string;

@@ -2,6 +2,7 @@ import { loadSiteFile } from '../../activities/sites/load-site.ts';
 import { digestOf } from '../../domain/digest.ts';
 import { SiteFileError } from '../../domain/site/issues.ts';
 import { siteJsonSchema } from '../../domain/site/json-schema.ts';
+import type { SchemaFormat } from '../../domain/site/schema-formats.ts';
 import { asJson, sitesDirOf, type CommandContext } from '../context.ts';
 import type { ExitName } from '../exit-codes.ts';
 import { failuresMarkdown, siteFileMarkdown } from '../reference.ts';
@@ -29,18 +30,16 @@ export async function checkCommand(
   }
 }
 
-const formats = {
+const formats: Record<SchemaFormat, () => string> = {
   json: () => asJson(siteJsonSchema()),
   markdown: siteFileMarkdown,
   failures: failuresMarkdown,
-} as const;
-
-export const schemaFormats = Object.keys(formats) as (keyof typeof formats)[];
+};
 
 /** `presslift schema`: the JSON Schema of the site file, or one of the reference pages made from the code. */
 export function schemaCommand(
   { terminal }: CommandContext,
-  options: { format: keyof typeof formats },
+  options: { format: SchemaFormat },
 ): ExitName {
   terminal.out(formats[options.format]());
   return 'done';

@@ -9,6 +9,7 @@ import {
   withClient,
   type CommandContext,
 } from '../context.ts';
+import { explain } from '../errors.ts';
 import type { ExitName } from '../exit-codes.ts';
 import {
   getStatus,
@@ -21,6 +22,7 @@ import { activityLines, type Said } from '../render/activities.ts';
 import { linesBetween } from '../render/progress.ts';
 import { renderRecovery } from '../render/recovery.ts';
 import { renderStatus } from '../render/status.ts';
+import { settled, silentText, type Silent } from '../silent.ts';
 import { workflowsOf } from '../targets.ts';
 import { createScreen } from '../screen.ts';
 import type { Paint } from '../terminal.ts';
@@ -28,6 +30,9 @@ import type { Paint } from '../terminal.ts';
 const LOOK_EVERY_MS = 1_000;
 
 interface Look {
+  /** Workflows that do not answer, each with the reason; those that have ended stand in `silentBefore`. */
+  silent: Silent[];
+  silentBefore: Silent[];
   /** What is shown in full. */
   statuses: OperationView[];
   /** The newest of each recovery operation that is shown in one line. */
@@ -50,21 +55,31 @@ async function lookAt(client: Client, target: string): Promise<Look> {
     running.length > 0
       ? running.filter(({ parent }) => !running.some(({ workflowId }) => workflowId === parent))
       : lastOf(phases.length > 0 ? phases : workflows);
-  const found = await viewsOf(client, chosen);
+  const { found, silent } = await viewsOf(client, chosen);
   const groups = running.length > 0 ? found : [groupOfNewest(found, chosen[0])];
   const statuses = unique(groups.flat());
   const ended = workflows.filter(
     (workflow) =>
       !workflow.running &&
       isRecovery(workflow) &&
+      !chosen.includes(workflow) &&
       !statuses.some(({ runId }) => runId === workflow.runId),
   );
-  const recovery = unique((await viewsOf(client, ended)).flat());
-  return { statuses, recovery, running: running.length > 0 };
+  const before = await viewsOf(client, ended);
+  const recovery = unique(before.found.flat());
+  const silentBefore = before.silent;
+  return { statuses, recovery, silent, silentBefore, running: running.length > 0 };
 }
 
-const viewsOf = (client: Client, workflows: WorkflowRef[]) =>
-  Promise.all(workflows.map(({ workflowId, runId }) => getStatuses(client, workflowId, runId)));
+/** Views of all that answer; see silent.ts for those that do not. */
+async function viewsOf(client: Client, workflows: WorkflowRef[]) {
+  const ids = workflows.map(({ workflowId }) => workflowId);
+  const { answers, silent } = await settled(
+    ids,
+    workflows.map(({ workflowId, runId }) => getStatuses(client, workflowId, runId)),
+  );
+  return { found: answers, silent };
+}
 
 const unique = (views: OperationView[]) => [
   ...new Map(views.map((view) => [view.runId, view])).values(),
@@ -83,9 +98,10 @@ function groupOfNewest(found: OperationView[][], newest: WorkflowRef | undefined
   return whole.some(({ runId }) => runId === newest?.runId) ? whole : (found[0] ?? []);
 }
 
-function exitOf({ statuses }: Look): ExitName {
+function exitOf({ statuses, silent }: Look): ExitName {
   const exits = statuses.map((status) => exitOfStatus(status));
-  return exits.includes('waiting') ? 'waiting' : (exits[0] ?? 'done');
+  if (exits.includes('waiting')) return 'waiting';
+  return silent.length > 0 ? 'failed' : (exits[0] ?? 'done');
 }
 
 function text(look: Look, { terminal }: CommandContext): string {
@@ -93,8 +109,12 @@ function text(look: Look, { terminal }: CommandContext): string {
   return [
     ...look.statuses.map((status) => renderStatus(status, now, terminal.paint)),
     ...recoveryText(look, terminal.paint),
+    ...silentTexts(look, terminal.paint),
   ].join('\n\n');
 }
+
+const silentTexts = ({ silent, silentBefore }: Look, paint: Paint) =>
+  [...silent, ...silentBefore].map((one) => silentText(one, paint));
 
 const recoveryText = ({ recovery }: Look, paint: Paint) =>
   recovery.length === 0 ? [] : [renderRecovery(recovery, paint)];
@@ -108,6 +128,7 @@ function briefText(look: Look, { terminal }: CommandContext): string {
     ...look.statuses.map((status) =>
       status.state === 'done' ? one(status).split('\n')[0] : one(status),
     ),
+    ...silentTexts(look, terminal.paint),
   ].join('\n\n');
 }
 
@@ -118,10 +139,15 @@ export async function statusCommand(
   options: { watch?: boolean; json?: boolean },
 ): Promise<ExitName> {
   return withClient<ExitName>(context, async (client) => {
-    const look = await lookAt(client, target);
+    const look =
+      options.watch === true
+        ? await lookPatiently(client, target, context.terminal.note)
+        : await lookAt(client, target);
     if (options.watch !== true) {
       context.terminal.out(
-        options.json === true ? asJson([...look.statuses, ...look.recovery]) : text(look, context),
+        options.json === true
+          ? asJson([...look.statuses, ...look.recovery, ...look.silent, ...look.silentBefore])
+          : text(look, context),
       );
       return exitOf(look);
     }
@@ -143,13 +169,31 @@ async function redraw(
     while (look.running) {
       screen.draw(briefText(look, context));
       await sleep(LOOK_EVERY_MS);
-      look = await lookAt(client, target);
+      look = await lookPatiently(client, target, () => undefined);
     }
   } finally {
     screen.close();
     context.terminal.out(text(look, context));
   }
   return look;
+}
+
+/** Looks until somebody answers: worker and Temporal may be away for a while, of which `say` is told once. */
+async function lookPatiently(
+  client: Client,
+  target: string,
+  say: (line: string) => void,
+): Promise<Look> {
+  for (let away = false; ; away = true) {
+    try {
+      return await lookAt(client, target);
+    } catch (error) {
+      const { exit, message } = explain(error);
+      if (exit !== 'unreachable') throw error;
+      if (!away) say(message);
+    }
+    await sleep(LOOK_EVERY_MS);
+  }
 }
 
 /** One line (with `--json` one JSON document) per change, for logs and pipes. */
@@ -175,7 +219,7 @@ async function lines(
     }
     if (!look.running) return look;
     await sleep(LOOK_EVERY_MS);
-    look = await lookAt(client, target);
+    look = await lookPatiently(client, target, terminal.note);
   }
 }
 
@@ -187,13 +231,16 @@ export async function gatesCommand(
   const { terminal } = context;
   return withClient<ExitName>(context, async (client) => {
     const ids = await waitingWorkflows(client);
-    const statuses = await Promise.all(ids.map((id) => getStatus(client, id)));
+    const { answers: statuses, silent } = await settled(
+      ids,
+      ids.map((id) => getStatus(client, id)),
+    );
     // The search index may be a second behind what the workflows say.
     const waiting = statuses.filter(({ state }) => exitOfState(state) === 'waiting');
     if (options.json === true) {
       terminal.out(
-        asJson(
-          waiting.map((status) => ({
+        asJson([
+          ...waiting.map((status) => ({
             workflowId: status.workflowId,
             site: status.site,
             operation: status.operation,
@@ -201,19 +248,21 @@ export async function gatesCommand(
             gates: openGatesOf(status).map(({ gate }) => gate),
             operatorQuestion: status.operatorQuestion,
           })),
-        ),
+          ...silent,
+        ]),
       );
-    } else if (waiting.length === 0) {
+    } else if (waiting.length === 0 && silent.length === 0) {
       terminal.out('Nothing waits for a person.');
     } else {
       terminal.out(
-        waiting
-          .map((status) =>
+        [
+          ...waiting.map((status) =>
             renderStatus({ ...status, steps: [], criteria: [] }, new Date(), terminal.paint),
-          )
-          .join('\n\n'),
+          ),
+          ...silent.map((one) => silentText(one, terminal.paint)),
+        ].join('\n\n'),
       );
     }
-    return 'done';
+    return silent.length > 0 ? 'failed' : 'done';
   });
 }

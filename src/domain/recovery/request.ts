@@ -63,10 +63,13 @@ export interface RollbackInput extends OperationInput {
   release?: boolean;
 }
 
+/** What can be done with a site's catalogue. */
+export const recoveryPointActions = ['list', 'show', 'pin', 'unpin', 'verify', 'prune'] as const;
+
 /** What `recoveryPoints` takes: one thing to do with a site's catalogue. It returns JSON. */
 export interface RecoveryPointsInput {
   site: string;
-  action: 'list' | 'show' | 'pin' | 'unpin' | 'verify' | 'prune';
+  action: (typeof recoveryPointActions)[number];
   /** Needed by all but `list` and `prune`. */
   point?: string;
   by?: string;

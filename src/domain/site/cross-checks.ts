@@ -173,7 +173,7 @@ const backup: Check<'backup'> = ({ schedule, timeZone, repository, password, max
     report(
       ['backup', 'repository'],
       'an address with a user or password in it (not shown)',
-      'an address without; the keys of storage.objects.credentials open it',
+      'an address without; the keys of backup.credentials open it, else those of storage.objects.credentials',
     );
   }
   const gaps = gapsOf('backup', schedule, report);

@@ -104,6 +104,21 @@ export const backup = z
     repository: nonEmptyText
       .optional()
       .describe('restic repository; in the bucket of `storage.objects` when absent.'),
+    credentials: secretReference
+      .optional()
+      .describe(
+        'Secret with `accessKeyId` and `secretAccessKey` for the repository; those of `storage.objects` when absent.',
+      ),
+    region: nonEmptyText
+      .optional()
+      .describe(
+        "Region that the repository's requests are signed for; that of `storage.objects` when absent.",
+      ),
+    ca: secretReference
+      .optional()
+      .describe(
+        "CA certificate (PEM) of the repository's endpoint; that of `storage.objects` when neither this nor `credentials` is set.",
+      ),
     password: secretReference
       .optional()
       .describe(

@@ -57,8 +57,19 @@ export const secretReference = text(
   secretReferenceAllowed,
 );
 
+export const urlAllowed =
+  'a URL that begins with https://; http:// only for localhost, 127.0.0.0/8 and [::1]';
+
+/** Whether a URL of http or https may carry credentials: unencrypted they do not leave the machine. */
+export function keepsSecrets(address: string): boolean {
+  const { protocol, hostname: host } = new URL(address);
+  const loopback = host === 'localhost' || host === '[::1]' || /^127(\.\d{1,3}){3}$/.test(host);
+  return protocol === 'https:' || loopback;
+}
+
 export const url = z
   .url({ protocol: /^https?$/ })
-  .meta({ title: 'a URL that begins with https:// or http://' });
+  .refine((address) => !URL.canParse(address) || keepsSecrets(address), urlAllowed)
+  .meta({ title: urlAllowed });
 
 export const port = z.int().min(1).max(65535);

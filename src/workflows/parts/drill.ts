@@ -45,7 +45,7 @@ export class Drill {
   constructor(operation: Operation, point: string | null) {
     const { site } = operation.board.status;
     this.#operation = operation;
-    // Drills take no lock: two of a site may begin in the same second, and must not take each other's things for their own.
+    // Drills of a given point take no lock: two of a site may begin in the same second, and must not take each other's things for their own.
     this.#id = `${compactTime(new Date(Date.now()))}-${site}-drill-${uuid4().slice(0, 4)}`;
     this.#point = point;
     this.#fresh = point === null;
@@ -64,7 +64,9 @@ export class Drill {
   async takeBackup(): Promise<void> {
     if (!this.#fresh) return;
     await this.#stages.prepare('backup', true, async () => {
-      const { recoveryPoint, sentinel, outcome } = await this.#backUp();
+      const { recoveryPoint, sentinel, outcome } = await this.#backUp().finally(() =>
+        this.#operation.giveLockBack(),
+      );
       if (recoveryPoint === null || sentinel === null) {
         throw failure('PreconditionFailed', `The backup ended as ${outcome}, without a point.`);
       }
@@ -257,6 +259,8 @@ export async function rehearse(
     'restoreDrill',
     asked,
     async (operation) => {
+      // The backup works under the drill's lock. Waiting for that is no part of the rehearsal: `drill.timeout` runs from here.
+      if (point === undefined) await operation.takeLock();
       const drill = new Drill(operation, point ?? null);
       kept = await drill.run(() => work(drill));
     },

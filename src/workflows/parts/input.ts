@@ -1,5 +1,6 @@
 import type { OperationInput, RoadmapInput } from '../../domain/operation.ts';
 import { rollbackLayers } from '../../domain/recovery/point.ts';
+import { recoveryPointActions } from '../../domain/recovery/request.ts';
 import type {
   BackupInput,
   BackupWatchInput,
@@ -97,11 +98,9 @@ const rollbackChecks: Record<keyof RollbackInput, Check> = {
   release: optional(yesOrNo),
 };
 
-const actions = ['list', 'show', 'pin', 'unpin', 'verify', 'prune'] as const;
-
 const recoveryPointsChecks: Record<keyof RecoveryPointsInput, Check> = {
   site,
-  action: oneOf(actions),
+  action: oneOf(recoveryPointActions),
   point: optional(pointId),
   by: optional(text('the name of a person')),
   reason: optional(text('a reason')),

@@ -32,17 +32,20 @@ export class LockClient {
   readonly #board: Board;
   #granted = false;
   #underParent = false;
+  /** Has the lock, or stands in its queue. */
   #asked = false;
 
   constructor(board: Board) {
     this.#board = board;
     setHandler(lockGranted, () => {
+      // One that comes late, after the lock was given back, is no grant of the next turn.
+      if (!this.#asked) return;
       this.#granted = true;
       this.#board.status.waitingFor = null;
       this.#board.refresh();
     });
     setHandler(lockHeldBy, (holder) => {
-      if (this.#granted) return;
+      if (!this.#asked || this.#granted) return;
       if (isParent(holder)) {
         this.#granted = true;
         this.#underParent = true;
@@ -55,7 +58,7 @@ export class LockClient {
 
   /**
    * Asks for the lock and waits until it is granted; meanwhile `waitingFor` names the holder. The child of the holder
-   * works under its parent's lock, and gives its own place in the queue back.
+   * works under its parent's lock, and gives its own place in the queue back. After a release it may be asked for again.
    */
   async acquire(): Promise<void> {
     const { site } = this.#board.status;
@@ -79,6 +82,8 @@ export class LockClient {
    */
   async release(): Promise<void> {
     if (!this.#asked) return;
+    this.#asked = false;
+    this.#granted = false;
     const lock = getExternalWorkflowHandle(workflowIds.siteLock(this.#board.status.site));
     try {
       await CancellationScope.nonCancellable(() => lock.signal(releaseLock, this.#self()));

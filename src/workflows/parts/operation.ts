@@ -99,19 +99,33 @@ export class Operation {
     setHandler(defineQuery<DigestedPlan | null>(queries.plan), () => this.board.plan);
   }
 
-  /** Reads the site file, refuses what could not be decided later, and takes the site's lock. */
+  /** Reads the site file, refuses what could not be decided later, and takes the site's lock; a plan alone needs none. */
   async open(): Promise<void> {
     const { site: name, planOnly, requestedBy } = this.input;
     const read = { id: 'site', title: `Read the site file ${name}` };
-    const lock = { id: 'lock', title: `Take the lock of ${name}` };
-    this.steps.announce(read, ...(this.shape.lock ? [lock] : []));
+    const locks = this.shape.lock && planOnly !== true;
+    this.steps.announce(read, ...(locks ? [this.#lockStep] : []));
     await this.steps.run(read.id, read.title, async () => {
       const { site, digest } = await loadSite(name);
       if (this.shape.gates && planOnly !== true) checkGatePolicy(site, 'apply', requestedBy);
       this.board.setSite(site);
       this.#siteDigest = digest;
     });
-    if (this.shape.lock) await this.steps.run(lock.id, lock.title, () => this.#lock.acquire());
+    if (locks) await this.takeLock();
+  }
+
+  /** Takes the site's lock, for which it may have to wait; as a step of its own. */
+  async takeLock({ id, title } = this.#lockStep): Promise<void> {
+    await this.steps.run(id, title, () => this.#lock.acquire());
+  }
+
+  /** Gives the lock back before the end, where it is not needed for a while or any more. */
+  async giveLockBack(): Promise<void> {
+    await this.#lock.release();
+  }
+
+  get #lockStep() {
+    return { id: 'lock', title: `Take the lock of ${this.input.site}` };
   }
 
   /**
@@ -156,6 +170,7 @@ export class Operation {
     this.board.status.findings.push(outlookFinding(outlook));
     this.steps.announce(
       ...gateSteps(this, plan, round),
+      ...(this.shape.lock ? [round.lock] : []),
       round.baseline,
       round.recoveryPoint,
       ...(outlook.full ? fullPointSteps(round.named) : []),
@@ -164,13 +179,22 @@ export class Operation {
     );
   }
 
-  /** A person approves the plan's digest; an empty plan has nothing to approve. See approval.ts. */
+  /**
+   * A person approves the plan's digest; an empty plan has nothing to approve. See approval.ts. People may take days, and
+   * nothing was changed yet: the lock is free meanwhile, for backups above all. What others change then is drift, which is
+   * looked for as soon as the lock is taken again.
+   */
   async approve(): Promise<void> {
     const { planned, round, outlook } = this.#planned();
-    if (outlook !== null) return approvePlan(this, { planned, round, outlook });
-    for (const { id, title } of gateSteps(this, planned.plan, round)) {
-      this.steps.skip(id, title, 'Nothing to change.');
+    if (outlook === null) {
+      for (const { id, title } of gateSteps(this, planned.plan, round)) {
+        this.steps.skip(id, title, 'Nothing to change.');
+      }
+      return;
     }
+    if (this.shape.lock) await this.giveLockBack();
+    await approvePlan(this, { planned, round, outlook });
+    if (this.shape.lock) await this.takeLock(round.lock);
   }
 
   /** Sees that everything is still as approved, and measures the site as visitors meet it before anything is touched. */

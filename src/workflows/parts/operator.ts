@@ -5,6 +5,7 @@ import {
   defineUpdate,
   setHandler,
 } from '@temporalio/workflow';
+import { describeDuration, durationMs } from '../../domain/durations.ts';
 import { signals, updates } from '../../domain/messages.ts';
 import type {
   OperatorDecision,
@@ -74,25 +75,41 @@ export class OperatorDesk {
       this.#answer = null;
       this.#board.status.operatorQuestion = question;
       this.#board.refresh();
-      this.#notices.send({
-        kind: 'needs-operator',
-        title: `${this.#board.status.operation} of ${this.#board.status.site} needs an operator: ${step}`,
-        body: [
-          question.error,
-          ...options.map(
-            ({ action, possible, safe, why }) =>
-              `- ${action} (${possible ? (safe ? 'safe' : 'not safe') : 'not possible'}): ${why}`,
-          ),
-        ].join('\n'),
-        commands: operatorCommands(this.#board.status.workflowId),
-      });
       try {
-        await condition(() => this.#answer !== null);
+        await this.#untilAnswered(question);
       } finally {
         this.#board.status.operatorQuestion = null;
       }
       return this.#answer as unknown as OperatorDecision;
     });
+  }
+
+  /**
+   * Tells people, and reminds them as often as the gate `apply` does; from its deadline on the deputies are asked too. An
+   * operation in its middle never goes on by itself, so this has no end of its own.
+   */
+  async #untilAnswered({ step, error, options }: OperatorQuestion): Promise<void> {
+    const { operation, site: name, workflowId } = this.#board.status;
+    const { gates, deputies } = this.#board.site.approvals;
+    const every = durationMs(gates.apply.remindEvery);
+    const deadline = Date.now() + durationMs(gates.apply.deadline);
+    const body = [
+      error,
+      ...options.map(
+        ({ action, possible, safe, why }) =>
+          `- ${action} (${possible ? (safe ? 'safe' : 'not safe') : 'not possible'}): ${why}`,
+      ),
+    ].join('\n');
+    const commands = operatorCommands(workflowId);
+    const tell = (title: string) =>
+      this.#notices.send({ kind: 'needs-operator', title, body, commands });
+    tell(`${operation} of ${name} needs an operator: ${step}`);
+    const summary = `Reminds the operators in ${describeDuration(every)}`;
+    while (!(await condition(() => this.#answer !== null, every, { summary }))) {
+      const late = Date.now() >= deadline && deputies.length > 0;
+      const whom = late ? `Deputies (${deputies.join(', ')}), please answer` : 'Still waiting';
+      tell(`${whom}: ${operation} of ${name} needs an operator: ${step}`);
+    }
   }
 
   #whyNot(raw: unknown): string | null {

@@ -35,6 +35,10 @@ export class Round {
     return { id: this.named(`gate-${id}`), title };
   }
 
+  get lock(): StepName {
+    return { id: this.named('lock-again'), title: 'Take the lock again' };
+  }
+
   get baseline(): StepName {
     return { id: this.named('baseline'), title: 'Measure what visitors meet before' };
   }

@@ -100,6 +100,25 @@ describe('readiness', () => {
       (site: RecoveryLab['site']) => (site.storage.objects.bucket = 'not-yet'),
       /not-yet cannot be used yet.*404/,
     ],
+    [
+      'a repository in another bucket that its own keys do not open',
+      (site: RecoveryLab['site']) => {
+        const { endpoint } = site.storage.objects;
+        Object.assign(site.backup, {
+          repository: `s3:${endpoint}/elsewhere/restic`,
+          credentials: 'env:NOT_YET',
+          ca: site.storage.objects.ca,
+        });
+      },
+      /bucket of backup\.repository, elsewhere, cannot be used.*NOT_YET/,
+    ],
+    [
+      'a repository in another bucket that is not there',
+      (site: RecoveryLab['site']) => {
+        site.backup.repository = `s3:${site.storage.objects.endpoint}/elsewhere/restic`;
+      },
+      /elsewhere, cannot be used.*404/,
+    ],
   ])('%s is told', async (_, change, expected) => {
     const site = structuredClone(lab.site);
     change(site);

@@ -129,5 +129,14 @@ describe('the activities', () => {
       'database-readable',
       'database-size',
     ]);
+    const listed = await activities.listRecoveryPoints({ site: lab.site });
+    const bad = new Map(listed.map(({ id, state }) => [id, state.bad]));
+    expect(bad.get(first)).toBeNull();
+    expect(bad.get(second)).toMatchObject({
+      by: operationId,
+      findings: ['files-manifest', 'database-readable', 'database-size'],
+    });
+    // It never held files or a database; nothing of it is damaged.
+    expect(bad.get(third)).toBeNull();
   });
 });

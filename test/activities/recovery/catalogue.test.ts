@@ -121,6 +121,13 @@ describe('a document', () => {
     const secrets = createSecretResolver({ env: { ...lab.env, PASSWORD: '{"password":"other"}' } });
     const wrong = await openCatalogue({ ...lab.deps, secrets }, site);
     await expect(wrong.read(first)).rejects.toMatchObject({ type: 'CatalogueTampered' });
+    // Not as if there were no recovery point: it is the password that has to be put right.
+    await expect(resolvePoint(wrong, null)).rejects.toMatchObject({
+      type: 'RepositoryRefused',
+      message: expect.stringContaining("signed with this repository's password") as string,
+    });
+    await wrong.write(pointOf(second));
+    expect((await resolvePoint(wrong, null)).id).toBe(second);
     wrong.close();
   });
 

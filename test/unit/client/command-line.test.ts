@@ -10,11 +10,15 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { candidates, completionScript } from '../../../src/client/completion.ts';
 import { digestMatches } from '../../../src/client/deciding.ts';
-import { CommandError, explain } from '../../../src/client/errors.ts';
-import { exitCodes, exitCodeTable } from '../../../src/client/exit-codes.ts';
+import { failed } from '../../../src/client/concluding.ts';
+import { CommandError, explain, reportFatal } from '../../../src/client/errors.ts';
+import { exitCodes, exitCodeTable, exitOfFailure } from '../../../src/client/exit-codes.ts';
 import { main } from '../../../src/client/main.ts';
 import { buildProgram } from '../../../src/client/program.ts';
-import { speaker } from '../../../src/client/context.ts';
+import { speaker, type CommandContext } from '../../../src/client/context.ts';
+import { inputOf } from '../../../src/client/running.ts';
+import { settled } from '../../../src/client/silent.ts';
+import { failures } from '../../../src/domain/failures.ts';
 import { digest, fakeTerminal } from './support.ts';
 
 const execute = promisify(execFile);
@@ -26,10 +30,15 @@ interface Ended {
 }
 
 /** Runs a command line here, away from any server and from any terminal. */
-async function presslift(args: string[], env: Record<string, string> = {}): Promise<Ended> {
+async function presslift(
+  args: string[],
+  env: Record<string, string> = {},
+  more: Pick<CommandContext, 'userName'> = {},
+): Promise<Ended> {
   const terminal = fakeTerminal();
   const code = await main(args, {
     terminal,
+    ...more,
     // Port 1 on loopback: nobody listens there.
     env: { HOME: '/nonexistent', TEMPORAL_ADDRESS: '127.0.0.1:1', ...env },
     connectTimeoutMs: 300,
@@ -276,6 +285,120 @@ test('who speaks: --as, else PRESSLIFT_APPROVER, else the user', () => {
   expect(speaker({ terminal, env: { PRESSLIFT_APPROVER: 'bob' } }, undefined)).toBe('bob');
   expect(speaker({ terminal, env: {} }, undefined)).not.toBe('');
   expect(() => speaker({ terminal, env: {} }, ' ')).toThrow(CommandError);
+});
+
+test('who asks is who speaks: --as is no second person beside the user of the machine', () => {
+  const context = { terminal: fakeTerminal(), env: { PRESSLIFT_APPROVER: 'bob' } };
+  const asked = (options: object) => inputOf(context, 'acme', options).requestedBy;
+  expect(asked({})).toBe('bob');
+  expect(asked({ as: 'alice' })).toBe('alice');
+  expect(asked({ as: 'alice', requestedBy: 'dana' })).toBe('dana');
+});
+
+describe('a user id without a name, as in a container,', () => {
+  const nameless = {
+    userName: () => {
+      throw new Error('uv_os_get_passwd returned ENOENT');
+    },
+  };
+
+  test('is asked for a name where one is needed', async () => {
+    const ended = await presslift(['migrate', 'acme', '--detach'], {}, nameless);
+    expect(ended.code).toBe(2);
+    expect(ended.stderr).toMatch(/say --as <name> or set PRESSLIFT_APPROVER/);
+  });
+
+  test.each([
+    ['migrate', 'acme', '--detach', '--requested-by', 'dana'],
+    ['backup', 'acme', '--as', 'cron'],
+    ['plan', 'acme', '--to', '1'],
+    ['gates'],
+  ])('does not keep `%s %s` from Temporal', async (...args) => {
+    expect((await presslift(args, {}, nameless)).code).toBe(5);
+  });
+});
+
+describe('with --json an error is a document too', () => {
+  test.each<[args: string[], code: number, message: RegExp]>([
+    [['gates'], 5, /^Temporal does not answer/],
+    [['check', 'nope'], 6, /^site nope: sites\/nope\.yaml/],
+    [['approve', 'acme', '--yes'], 2, /^--yes wants --digest/],
+    [['migrate', 'acme', '--to', '9'], 2, /Allowed: a phase from 0 to/],
+  ])('%j', async (args, code, message) => {
+    const ended = await presslift([...args, '--json']);
+    expect(ended.code).toBe(code);
+    const { error } = JSON.parse(ended.stdout) as { error: Record<string, unknown> };
+    expect(error).toEqual({
+      type: null,
+      message: expect.stringMatching(message) as string,
+      advice: null,
+      exit: code,
+    });
+  });
+
+  test('with the type and the advice of a workflow that failed', () => {
+    const error = failed('acme/x could not plan: ', { type: 'NotFound', message: 'No Ingress.' });
+    expect(error.message).toMatch(/^acme\/x could not plan: NotFound: No Ingress\. Check the name/);
+    let document: unknown;
+    const code = reportFatal(
+      error,
+      () => undefined,
+      (told) => (document = told),
+    );
+    expect(code).toBe(6);
+    expect(document).toEqual({
+      error: {
+        type: 'NotFound',
+        message: 'No Ingress.',
+        advice: failures.NotFound.advice,
+        exit: 6,
+      },
+    });
+  });
+});
+
+test.each([
+  ['InvalidInput', 'usage'],
+  ['InvalidSite', 'usage'],
+  ['NotFound', 'notFound'],
+  ['GateRejected', 'refused'],
+  ['GateExpired', 'refused'],
+  ['RolloutStuck', 'failed'],
+  ['constructor', 'failed'],
+  [null, 'failed'],
+])('a workflow that failed with %s ends every command with %s', (type, exit) => {
+  expect(exitOfFailure(type)).toBe(exit);
+});
+
+describe('workflows that do not answer', () => {
+  const broken = () =>
+    Promise.reject(
+      new Error('Query failed', {
+        cause: Object.assign(new Error('x'), { code: 9, details: 'Workflow Task in failed state' }),
+      }),
+    );
+  const away = () =>
+    Promise.reject(Object.assign(new Error('deadline'), { code: 4, details: 'deadline exceeded' }));
+
+  test('hide no other one', async () => {
+    const { answers, silent } = await settled(['a', 'b', 'c'], [
+      Promise.resolve(1),
+      broken(),
+      Promise.resolve(3),
+    ] as Promise<number>[]);
+    expect(answers).toEqual([1, 3]);
+    expect(silent).toEqual([
+      { workflowId: 'b', doesNotAnswer: expect.stringContaining('cannot go on') as string },
+    ]);
+  });
+
+  test('are named also where no other one is', async () => {
+    expect((await settled(['a'], [broken()])).silent).toMatchObject([{ workflowId: 'a' }]);
+  });
+
+  test('mean that no worker runs where nobody answers', async () => {
+    await expect(settled(['a', 'b'], [away(), away()])).rejects.toThrow('deadline');
+  });
 });
 
 describe('errors of gRPC', () => {

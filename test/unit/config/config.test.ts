@@ -83,6 +83,25 @@ describe('the environment', () => {
     expect(problems.join()).not.toContain('secret-level');
   });
 
+  test.each([
+    ['VAULT_ADDR', 'http://vault.example.com:8200', false],
+    ['VAULT_ADDR', 'http://127.0.0.1.example.com', false],
+    ['VAULT_ADDR', 'http://10.0.0.1', false],
+    ['VAULT_ADDR', 'https://vault.example.com', true],
+    ['VAULT_ADDR', 'http://127.0.0.9:8200', true],
+    ['VAULT_ADDR', 'http://localhost:8200', true],
+    ['DIGITALOCEAN_API', 'http://[::1]:17080', true],
+    ['DIGITALOCEAN_API', 'http://api.example.com', false],
+  ])('%s=%s, where a token goes, is taken: %s', (name, value, taken) => {
+    const env = { VAULT_TOKEN: 'x', [name]: value };
+    if (taken) readEnvironment(env);
+    else {
+      expect(problemsOf(env)).toEqual([
+        `${name}: allowed is a URL that begins with https://; http:// only for localhost, 127.0.0.0/8 and [::1]`,
+      ]);
+    }
+  });
+
   test('warns of a variable that nothing reads, with the nearest name', () => {
     expect(readEnvironment({ PRESSLIFT_SITE_DIR: 'x' }).warnings).toEqual([
       'PRESSLIFT_SITE_DIR is set but nothing reads it; did you mean PRESSLIFT_SITES_DIR?',

@@ -288,6 +288,17 @@ describe('one wrong field', () => {
     ]);
   });
 
+  test.each(['database.managed.apiEndpoint', 'storage.objects.endpoint', 'cdn.apiEndpoint'])(
+    '%s without TLS, except on this machine',
+    async (path) => {
+      const issues = await issuesOf(withField(path, 'http://api.example.com/'));
+      expect(issues.map(({ path: where, allowed }) => [where, allowed])).toEqual([
+        [path, expect.stringContaining('http:// only for localhost')],
+      ]);
+      expect(await issuesOf(withField(path, 'http://127.0.0.1:17080/'))).toEqual([]);
+    },
+  );
+
   test('both names and tfvars', async () => {
     const tfvars = { file: 'x.tfvars', variables: ['domain'] };
     const issues = await issuesOf(withField('hosts.tfvars', tfvars));
