@@ -127,13 +127,13 @@ note_unsettled() {
 
 # settled: of paths on standard input those that must not have changed during the copy.
 settled() {
-  awk -v loose="$(jq -r '.loose[]' /presslift/input/settled.json)" -v settled="$(jq -r '.settled[]' /presslift/input/settled.json)" '
+  LOOSE=$(jq -r '.loose[]' /presslift/input/settled.json) SETTLED=$(jq -r '.settled[]' /presslift/input/settled.json) awk '
     function below(list, path,   n, at, of) {
       n = split(list, of, "\n")
       for (at = 1; at <= n; at++) if (of[at] != "" && (path == of[at] || index(path, of[at] "/") == 1)) return 1
       return 0
     }
-    !below(loose, $0) || below(settled, $0)'
+    !below(ENVIRON["LOOSE"], $0) || below(ENVIRON["SETTLED"], $0)'
 }
 
 : > "$work/unsettled"
