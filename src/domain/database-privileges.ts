@@ -11,7 +11,20 @@ export const requiredPrivileges = [
 ] as const;
 
 /** What common plugins and backups use besides. */
-export const usefulPrivileges = ['LOCK TABLES', 'CREATE TEMPORARY TABLES', 'REFERENCES'] as const;
+export const usefulPrivileges = [
+  ...['LOCK TABLES', 'CREATE TEMPORARY TABLES', 'REFERENCES'],
+  ...['SHOW VIEW', 'TRIGGER', 'EVENT', 'EXECUTE'],
+] as const;
+
+/**
+ * What a dump of a whole database needs. Triggers, events and routines are not shown to an account without the privilege for
+ * them: nobody would miss them, neither the dump nor what it is compared with.
+ */
+const dumpPrivileges = ['SELECT', 'LOCK TABLES', 'SHOW VIEW', 'TRIGGER', 'EVENT', 'EXECUTE'];
+
+/** Any of these shows routines as EXECUTE does; the last ones on the whole server. */
+const showRoutines = ['CREATE ROUTINE', 'ALTER ROUTINE'];
+const showRoutinesOfAll = ['SHOW_ROUTINE', 'SELECT'];
 
 /** Privileges over the whole server that a site's account should not have. */
 const administrative = [
@@ -108,10 +121,44 @@ function literal(text: string): string {
  * Lines may hold password hashes: nothing of them is returned but the names of privileges and roles.
  */
 export function readGrants(lines: string[], database: string): PrivilegeReport {
+  const { granted, serverWide, roles } = grantedOn(lines, database);
+  const missing = requiredPrivileges.filter((name) => !granted.has(name));
+  return {
+    sufficient: missing.length === 0,
+    missing,
+    missingUseful: usefulPrivileges.filter((name) => !granted.has(name)),
+    excessive: administrative.filter((name) => serverWide.has(name)),
+    roles,
+  };
+}
+
+/**
+ * Privileges that an account lacks to dump all of a database, from the same lines; empty when it may.
+ * `['TRIGGER', 'EVENT']`: grant these on the database.
+ */
+export function missingForDump(lines: string[], database: string): string[] {
+  const { granted, serverWide } = grantedOn(lines, database);
+  const seesRoutines =
+    showRoutines.some((name) => granted.has(name)) ||
+    ['ALL PRIVILEGES', ...showRoutinesOfAll].some((name) => serverWide.has(name));
+  return dumpPrivileges.filter(
+    (name) => !granted.has(name) && !(name === 'EXECUTE' && seesRoutines),
+  );
+}
+
+interface Granted {
+  /** On the database as a whole. */
+  granted: Set<string>;
+  /** On the whole server, as they are called there. */
+  serverWide: Set<string>;
+  roles: string[];
+}
+
+function grantedOn(lines: string[], database: string): Granted {
   const granted = new Set<string>();
   const serverWide = new Set<string>();
   const roles: string[] = [];
-  const everything = [...requiredPrivileges, ...usefulPrivileges];
+  const everything = [...new Set([...requiredPrivileges, ...usefulPrivileges, ...dumpPrivileges])];
   for (const line of lines) {
     const grant = parseGrant(line);
     if (!grant) {
@@ -127,17 +174,8 @@ export function readGrants(lines: string[], database: string): PrivilegeReport {
       else granted.add(name);
     }
     if (grant.database === '*' && !grant.revoke) {
-      for (const name of administrative) {
-        if (grant.privileges.includes(name)) serverWide.add(name);
-      }
+      for (const name of grant.privileges) serverWide.add(name);
     }
   }
-  const missing = requiredPrivileges.filter((name) => !granted.has(name));
-  return {
-    sufficient: missing.length === 0,
-    missing,
-    missingUseful: usefulPrivileges.filter((name) => !granted.has(name)),
-    excessive: [...serverWide],
-    roles,
-  };
+  return { granted, serverWide, roles };
 }

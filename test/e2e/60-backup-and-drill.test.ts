@@ -2,6 +2,7 @@
  * A scheduled backup fires and restic alone restores it; a drill passes on good data and leaves nothing; two operations at once
  * wait for each other, and a dead holder of the lock is freed.
  */
+import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { RecoveryPointSummary } from '../../src/domain/recovery/point.ts';
 import { startWithTemporal, status, untilClosed, untilState } from './support/operations.ts';
@@ -35,7 +36,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await presslift(['schedules', 'acme', 'delete', '--yes']);
-  await sql('DROP DATABASE IF EXISTS e2e_restored', 'defaultdb').catch(() => undefined);
+  await sql('DROP DATABASE IF EXISTS restored_by_hand', 'defaultdb').catch(() => undefined);
   await closeWorkbench();
   await worker.stop();
 });
@@ -45,6 +46,16 @@ async function json<T>(args: string[], timeoutMs = 300_000): Promise<T> {
   if (code !== 0)
     throw new Error(`presslift ${args.join(' ')} ended with ${code}: ${stderr || stdout}`);
   return JSON.parse(stdout) as T;
+}
+
+/** The blocks of commands of one section of docs/guides/restore-by-hand.md, without its subsections. */
+async function blocksOf(heading: string): Promise<string[]> {
+  const page = await readFile(
+    new URL('../../docs/guides/restore-by-hand.md', import.meta.url),
+    'utf8',
+  );
+  const section = page.split(/^#{2,3} /m).find((text) => text.startsWith(`${heading}\n`)) ?? '';
+  return [...section.matchAll(/^```sh\n(.*?)^```/gms)].map(([, commands = '']) => commands);
 }
 
 const points = () => json<RecoveryPointSummary[]>(['recovery-points', 'acme', 'list']);
@@ -61,19 +72,15 @@ test('the nightly schedule fires, and restic alone restores what it took', async
   expect(point).toMatchObject({ reason: 'scheduled', error: null });
   expect(point.missing).toEqual(['values of Secrets (their names alone)']);
 
-  // From here on without Presslift.
-  const snapshots = JSON.parse(
-    await onWorkbench('restic snapshots --no-lock --json --tag "point:$1"', point.id),
-  ) as { id: string; tags: string[] }[];
-  const snapshot = (kind: string) => {
-    const found = snapshots.find(({ tags }) => tags.includes(`kind:${kind}`));
-    if (found === undefined) throw new Error(`no ${kind} snapshot of ${point.id}`);
-    return found.id;
-  };
-  await onWorkbench(
-    'restic restore --retry-lock 5m --quiet "$1" --target /bench/restored',
-    snapshot('files'),
-  );
+  // From here on without Presslift, by the commands of the page that people follow.
+  const byHand = async (commands: string) =>
+    onWorkbench(`cd /bench; ln -sf /keys/client.cnf client.cnf; POINT=$1\n${commands}`, point.id);
+  const [, newest = ''] = await blocksOf('Find the recovery point');
+  expect((await byHand(`${newest}\necho "$POINT"`)).trim()).toBe(point.id);
+  const [restore = '', compare = ''] = await blocksOf('Files');
+  expect(restore).toContain('restic restore');
+  await byHand(restore);
+  expect(await byHand(compare)).toContain('every file is as it was');
   const restored = await onWorkbench(
     'cd /bench/restored/presslift/volumes/wp-content; find plugins themes -type f -exec sha256sum {} +',
   );
@@ -82,19 +89,18 @@ test('the nightly schedule fires, and restic alone restores what it took', async
   const root = /\/var\/www\/html\/wp-content\//;
   expect(lines(restored).sort()).toEqual(serving.map((line) => line.replace(root, '')).sort());
 
-  await sql('CREATE DATABASE e2e_restored', 'defaultdb');
-  await onWorkbench(
-    'restic dump --retry-lock 5m "$1" database.sql | mariadb --defaults-extra-file=/keys/client.cnf e2e_restored',
-    snapshot('database'),
-  );
+  const [dump = '', load = '', sentinel = ''] = await blocksOf('Database');
+  expect(await byHand(dump)).toContain('-- Dump completed');
+  await byHand(load);
+  expect(await byHand(sentinel)).toContain(point.id);
   const tables = (schema: string) =>
     sql(
       `SELECT table_name FROM information_schema.tables WHERE table_schema = '${schema}' ORDER BY 1`,
     );
-  expect(await tables('e2e_restored')).toBe(await tables('wordpress'));
+  expect(await tables('restored_by_hand')).toBe(await tables('wordpress'));
   const count = (schema: string) => sql('SELECT COUNT(*), MAX(ID) FROM wp_posts', schema);
-  expect(await count('e2e_restored')).toBe(await count('wordpress'));
-  expect(Number((await count('e2e_restored')).split('\t')[0])).toBeGreaterThan(200);
+  expect(await count('restored_by_hand')).toBe(await count('wordpress'));
+  expect(Number((await count('restored_by_hand')).split('\t')[0])).toBeGreaterThan(200);
 });
 
 test('a drill passes on good data and leaves nothing behind', async () => {

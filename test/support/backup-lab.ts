@@ -4,7 +4,7 @@ import type { V1Deployment, V1Pod } from '@kubernetes/client-node';
 import { openObjectStorage } from '../../src/activities/object-storage/client.ts';
 import { Secret } from '../../src/activities/secrets/index.ts';
 import type { DatabasePart, FilesPart, RecoveryPoint } from '../../src/domain/recovery/point.ts';
-import { labNamespace, type RecoveryLab } from './recovery-lab.ts';
+import { labNamespace, type LabJob, type RecoveryLab } from './recovery-lab.ts';
 
 /** `20261123T030000Z-acme-backup` */
 export const idAt = (iso: string) => `${iso.replaceAll(/[-:]/g, '')}-acme-backup`;
@@ -100,6 +100,19 @@ export function backupLab(lab: RecoveryLab) {
       `restic list locks --no-lock > $work/locks; say "{\\"locks\\":$(wc -l < $work/locks)}"`,
     );
     return locks;
+  }
+
+  /** A lock as a process leaves it that is killed: nobody holds it, and it is new. */
+  async function leaveLock(job: LabJob): Promise<void> {
+    await lab.script(
+      `count() { restic list locks --no-lock | wc -l; }
+       before=$(count)
+       restic backup --stdin-from-command -- sleep 600 > /dev/null &
+       until [ "$(count)" -gt "$before" ]; do sleep 0.2; done
+       kill -KILL $!
+       say '{}'`,
+      job,
+    );
   }
 
   async function untilLocks(wanted: number): Promise<void> {
@@ -204,6 +217,7 @@ export function backupLab(lab: RecoveryLab) {
     snapshotOf,
     taggedPoints,
     lockCount,
+    leaveLock,
     untilLocks,
     names,
     kill,

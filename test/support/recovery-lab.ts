@@ -38,9 +38,12 @@ export interface RecoveryLab {
   /** Values behind the site file's references `env:…`; a test may change them. */
   env: Record<string, string>;
   /** Runs a script written for a test, with the repository's files unless the test gives others. */
-  script<T>(text: string, job?: Partial<ToolboxJob>, libraries?: ScriptLibrary[]): Promise<T>;
+  script<T>(text: string, job?: LabJob, libraries?: ScriptLibrary[]): Promise<T>;
   stop(): Promise<void>;
 }
+
+/** `site`: whose Job it is; default: the lab's. The repository is the lab's in any case. */
+export type LabJob = Partial<ToolboxJob> & { site?: Site };
 
 export const labNamespace = 'default';
 
@@ -117,14 +120,14 @@ export async function startRecoveryLab(options: { database?: boolean } = {}): Pr
     env,
     async script<T>(
       text: string,
-      job: Partial<ToolboxJob> = {},
-      libraries: ScriptLibrary[] = ['restic', 'file-manifest', 'mysql'],
+      { site: owner = site, ...job }: LabJob = {},
+      libraries: ScriptLibrary[] = ['restic', 'locks', 'file-manifest', 'mysql'],
     ) {
       count += 1;
       const file = join(scripts, `${count}.sh`);
       await writeFile(file, text);
       const repository = await repositoryOf(deps, site);
-      const outcome = await runToolboxJob(plane.admin, site, {
+      const outcome = await runToolboxJob(plane.admin, owner, {
         name: `test-${count}`,
         operationId: 'acme/test',
         script: toolboxScript(pathToFileURL(file), ...libraries),

@@ -132,6 +132,7 @@ const setUp = `
 exec >> "$POD/log" 2>&1
 set -euo pipefail
 mapfile -t pod_env < "$POD/env"
+hostname "$(cat "$POD/hostname")"
 mount --make-rprivate /
 mount --bind "$ROOT" "$POD/root"
 mount -t tmpfs tmpfs "$POD/root/presslift"
@@ -179,6 +180,7 @@ async function startPod(
     }
     mounts.push(`${from} ${mountPath}`);
   }
+  await writeFile(file('hostname'), (pod.spec?.hostname ?? name).slice(0, 63));
   await writeFile(file('mounts'), `${mounts.join('\n')}\n`);
   const env = (container?.env ?? []).map((one) => `${one.name}=${one.value ?? ''}`);
   const script = container?.command?.[2] ?? '';
@@ -188,7 +190,7 @@ async function startPod(
   await writeFile(file('log'), '');
   const child = spawn(
     'unshare',
-    ['--mount', '--pid', '--fork', '--kill-child', 'bash', '-c', setUp],
+    ['--mount', '--uts', '--pid', '--fork', '--kill-child', 'bash', '-c', setUp],
     { env: { ...process.env, ROOT: root, POD: folder }, stdio: 'ignore' },
   );
   const ended = new Promise<number>((resolve) =>
@@ -267,9 +269,11 @@ async function serveLogs(pathOf: (pod: string) => string): Promise<Server> {
     void readFile(pathOf(pod ?? ''), 'utf8').then(
       (log) => {
         const tail = url.searchParams.get('tailLines');
+        const limit = url.searchParams.get('limitBytes');
         const lines = log.split(/(?<=\n)/);
         response.statusCode = kind === 'containerLogs' ? 200 : 404;
-        response.end(tail === null ? log : lines.slice(-Number(tail)).join(''));
+        const asked = tail === null ? log : lines.slice(-Number(tail)).join('');
+        response.end(limit === null ? asked : Buffer.from(asked).subarray(0, Number(limit)));
       },
       () => {
         response.statusCode = 404;

@@ -7,9 +7,13 @@ import { repositoryOf } from '../recovery/repository.ts';
 import { resultOf, runToolboxJob, toolboxScript } from '../recovery/toolbox.ts';
 import type { Site } from '../../domain/site/schema.ts';
 import type { BackupDeps } from './deps.ts';
-import { jobName } from './names.ts';
+import { jobName, lockHolders } from './names.ts';
 
-const script = toolboxScript(new URL('./scripts/check-repository.sh', import.meta.url), 'restic');
+const script = toolboxScript(
+  new URL('./scripts/check-repository.sh', import.meta.url),
+  'restic',
+  'locks',
+);
 
 interface CheckResult {
   ok: boolean;
@@ -31,7 +35,7 @@ export function createCheckActivities(deps: BackupDeps): Pick<BackupActivities, 
         name: jobName('check', id),
         operationId,
         script,
-        env: { ...repository.env, SUBSET: subset },
+        env: { ...repository.env, ...lockHolders(site), SUBSET: subset },
         secretFiles: repository.secretFiles,
         timeoutMs: 5 * 3_600_000,
       });

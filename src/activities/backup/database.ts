@@ -9,7 +9,10 @@ import type { DatabasePart } from '../../domain/recovery/point.ts';
 import type { Site } from '../../domain/site/schema.ts';
 import type { BackupActivities } from '../contracts.ts';
 import { failure, failureTypeOf } from '../failure.ts';
-import { databaseAccess, manifestOf, mysqlFiles } from '../recovery/database.ts';
+import { missingForDump } from '../../domain/database-privileges.ts';
+import type { VerifiedConnectionOptions } from '../database/connection.ts';
+import { grantsOf } from '../database/probe.ts';
+import { databaseAccess, manifestOf, mysqlFiles, withDatabase } from '../recovery/database.ts';
 import { siteCluster } from '../recovery/deps.ts';
 import { repositoryOf } from '../recovery/repository.ts';
 import { runToolboxJob, toolboxScript } from '../recovery/toolbox.ts';
@@ -28,6 +31,10 @@ const script = [
 ].join('\n');
 
 const dumpScript = readScript('dump');
+const generatedColumns = readFileSync(
+  new URL('./scripts/generated-columns.awk', import.meta.url),
+  'utf8',
+);
 
 /** `backUpDatabase`: a dump in restic, and the manifest of the same instant, by a Job. */
 export function createDatabaseActivities(
@@ -38,6 +45,7 @@ export function createDatabaseActivities(
       const repository = await repositoryOf(deps, site);
       const access = await databaseAccess(deps, site, 'site');
       const schema = site.database.name;
+      await requirePrivileges(access, schema);
       // Before the dump: what fails after it would have it taken again.
       const backups = await managedBackups(deps, site);
       const outcome = await runToolboxJob(siteCluster(deps, site), site, {
@@ -48,6 +56,7 @@ export function createDatabaseActivities(
         secretFiles: { ...repository.secretFiles, ...mysqlFiles(access) },
         inputFiles: {
           'dump.sh': dumpScript,
+          'generated-columns.awk': generatedColumns,
           'session.sql': sql(manifestSession),
           'definitions.sql': sql(definitionStatements(schema)),
           'tables.sql': sql([...manifestSession, tableStatements(schema)]),
@@ -62,11 +71,24 @@ export function createDatabaseActivities(
         bytes: result.bytes,
         manifest: measured(schema, rows),
         server: { version: result.version, host: site.database.host },
+        lockedMs: result.lockedMs,
         gtid: result.position === '' ? null : result.position,
         managedBackups: backups,
       };
     },
   };
+}
+
+/** What the account may not see is missed by nobody: the dump lacks it, and what the dump is compared with too. */
+async function requirePrivileges(access: VerifiedConnectionOptions, schema: string): Promise<void> {
+  const missing = await withDatabase(access, async (connection) =>
+    missingForDump(await grantsOf(connection), schema),
+  );
+  if (missing.length === 0) return;
+  throw failure(
+    'Forbidden',
+    `The site's account may not dump all of ${schema}; GRANT ${missing.join(', ')} ON \`${schema}\`.* to it`,
+  );
 }
 
 const sql = (statements: readonly string[]) =>

@@ -39,6 +39,8 @@ import {
 const timeoutMs = 5 * 3_600_000;
 /** How often a live volume is copied until nothing changes meanwhile. */
 const attempts = 3;
+/** How many files may have changed during the last of these copies, each of which the document names. */
+const mostUnsettled = 500;
 
 const script = [
   toolboxScript(new URL('./scripts/progress.sh', import.meta.url), 'restic', 'file-manifest'),
@@ -54,6 +56,7 @@ interface FilesResult {
   roots: NonNullable<FilesPart['roots']>;
   trees: Record<string, TreeDigest>;
   sentinel: string | null;
+  unsettled: string[];
 }
 
 type FilesInput = PointInput & { volumes: ContentVolume[]; snapshots: VolumeSnapshotRef[] };
@@ -96,6 +99,7 @@ export function createFilesActivities(deps: BackupDeps): Pick<BackupActivities, 
               SITE: site.name,
               SENTINEL: sentinelPath(site, volumes) ?? '',
               ATTEMPTS: String(attempts),
+              MOST_UNSETTLED: String(mostUnsettled),
             },
             secretFiles: repository.secretFiles,
             inputFiles: {
@@ -108,6 +112,7 @@ export function createFilesActivities(deps: BackupDeps): Pick<BackupActivities, 
                 })),
               ),
               'trees.json': JSON.stringify(treePaths(volumes)),
+              'settled.json': JSON.stringify(settledPaths(volumes)),
               'objects.json': await objectsOf(deps, input),
             },
             volumes: mounts,
@@ -138,6 +143,7 @@ function partOf(result: FilesResult, repository: string, input: FilesInput): Fil
     roots: result.roots,
     trees: result.trees,
     sentinel: result.sentinel,
+    ...(result.unsettled.length > 0 && { unsettled: result.unsettled }),
     bytesAdded: result.bytesAdded,
   };
 }
@@ -156,6 +162,24 @@ function treePaths(volumes: ContentVolume[]): Record<string, string> {
       return path === null ? [] : [[folder, path]];
     }),
   );
+}
+
+/** Code has to be of one moment: what may change while it is copied is content below `wp-content`, and no code there. */
+function settledPaths(volumes: ContentVolume[]): { loose: string[]; settled: string[] } {
+  const within = (volume: ContentVolume, folder: string) => {
+    const inside = folderIn(volume, folder);
+    return inside === null ? [] : [[volume.claim, inside].filter((part) => part !== '').join('/')];
+  };
+  const isContent = ({ provides }: ContentVolume) =>
+    provides.every((path) => path.startsWith('wp-content/'));
+  return {
+    loose: volumes.flatMap((volume) =>
+      isContent(volume) ? [volume.claim] : within(volume, 'wp-content'),
+    ),
+    settled: volumes.flatMap((volume) =>
+      [...extensionFolders, 'wp-content/mu-plugins'].flatMap((folder) => within(volume, folder)),
+    ),
+  };
 }
 
 function pathIn(volumes: ContentVolume[], folder: string, ...more: string[]): string | null {

@@ -1,7 +1,8 @@
 import { managedLabels, nameFrom, operationKey } from '../../domain/kubernetes/names.ts';
 import type { Site } from '../../domain/site/schema.ts';
+import { jobHosts } from '../recovery/toolbox-manifest.ts';
 
-/** Names of a backup's Jobs begin with it, so do its pods' host names, which stand in the locks of the repository. */
+/** Names of a backup's Jobs begin with it. */
 export const jobPrefix = 'presslift-backup-';
 
 /** On everything that belongs to one recovery point; its value is `operationKey` of the point's id. */
@@ -13,6 +14,11 @@ export const roles = { snapshot: 'volume-snapshot', copy: 'volume-copy' } as con
 /** The Job that does one part of a backup of one recovery point. */
 export function jobName(part: string, id: string): string {
   return `${jobPrefix}${part}-${operationKey(id)}`;
+}
+
+/** Environment of scripts/locks.sh, under the site's lock: no other backup of the site runs beside. */
+export function lockHolders(site: Site): Record<string, string> {
+  return { OWN_HOSTS: jobHosts(site), ENDED_HOSTS: jobHosts(site, jobPrefix) };
 }
 
 /** A snapshot of a claim, at the storage and in the cluster. */

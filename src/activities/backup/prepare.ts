@@ -13,10 +13,14 @@ import { recoverySecretName } from '../recovery/objects.ts';
 import { repositoryOf } from '../recovery/repository.ts';
 import { removeToolboxJob, resultOf, runToolboxJob, toolboxScript } from '../recovery/toolbox.ts';
 import { requirePod, type BackupDeps } from './deps.ts';
-import { jobName, jobPrefix, POINT_LABEL, roles, snapshotName } from './names.ts';
+import { jobName, jobPrefix, lockHolders, POINT_LABEL, roles, snapshotName } from './names.ts';
 import { createVolumeSnapshots } from './volume-snapshots.ts';
 
-const prepareScript = toolboxScript(new URL('./scripts/prepare.sh', import.meta.url), 'restic');
+const prepareScript = toolboxScript(
+  new URL('./scripts/prepare.sh', import.meta.url),
+  'restic',
+  'locks',
+);
 const discardScript = toolboxScript(new URL('./scripts/discard.sh', import.meta.url), 'restic');
 
 /** Longer than a backup takes; WordPress's lock expires by itself after it. */
@@ -88,7 +92,7 @@ export function createPrepareActivities(
         name: jobName('prepare', id),
         operationId,
         script: prepareScript,
-        env: { ...repository.env, OWN_PREFIX: jobPrefix },
+        env: { ...repository.env, ...lockHolders(site) },
         secretFiles: repository.secretFiles,
         timeoutMs: 600_000,
       });

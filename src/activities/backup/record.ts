@@ -102,7 +102,7 @@ async function changedTrees(
 /** The digest of a tree as the Job makes it from its manifest. */
 export function digestOfTree(files: Record<string, string>, excluded: string[]): string {
   const lines = Object.entries(files)
-    .filter(([path]) => !excluded.some((folder) => path.startsWith(`${folder}/`)))
+    .filter(([path]) => !excluded.some((one) => path === one || path.startsWith(`${one}/`)))
     .filter(([path]) => !/(^|\/)\.presslift(-(?!se)[^/]*)?(\/|$)/.test(path))
     .map(([path, hash]) => Buffer.from(`${hash}  ${escaped(path)}\n`))
     .sort((a, b) => Buffer.compare(a, b));

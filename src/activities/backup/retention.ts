@@ -10,12 +10,16 @@ import { recoverySecretName } from '../recovery/objects.ts';
 import { repositoryOf } from '../recovery/repository.ts';
 import { resultOf, runToolboxJob, toolboxScript } from '../recovery/toolbox.ts';
 import type { BackupDeps } from './deps.ts';
-import { jobName, snapshotName } from './names.ts';
+import { jobName, lockHolders, snapshotName } from './names.ts';
 import { createVolumeSnapshots } from './volume-snapshots.ts';
 
 const timeoutMs = 4 * 3_600_000;
 
-const script = toolboxScript(new URL('./scripts/apply-retention.sh', import.meta.url), 'restic');
+const script = toolboxScript(
+  new URL('./scripts/apply-retention.sh', import.meta.url),
+  'restic',
+  'locks',
+);
 
 /** What the catalogue says of its points. */
 interface Inventory {
@@ -61,7 +65,7 @@ export function createRetentionActivities(
         name: jobName('retention', id),
         operationId,
         script,
-        env: { ...repository.env, SITE: site.name, UNTIL: after(id) },
+        env: { ...repository.env, ...lockHolders(site), SITE: site.name, UNTIL: after(id) },
         secretFiles: repository.secretFiles,
         inputFiles: {
           'keep-snapshots': lines(kept.flatMap((point) => snapshotsOf(point))),

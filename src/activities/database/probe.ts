@@ -160,15 +160,20 @@ async function hasMd5(connection: Connection): Promise<boolean> {
 }
 
 async function privileges(connection: Connection, database: string): Promise<PrivilegeReport> {
+  return readGrants(await grantsOf(connection), database);
+}
+
+/** The lines of `SHOW GRANTS` for the connection's account, with what its roles give it where the server tells. */
+export async function grantsOf(connection: Connection): Promise<string[]> {
   const lines = (found: RowDataPacket[]) => found.map((row) => String(Object.values(row)[0]));
-  const direct = readGrants(lines(await rows(connection, 'SHOW GRANTS')), database);
-  if (direct.sufficient || direct.roles.length === 0) return direct;
+  const direct = lines(await rows(connection, 'SHOW GRANTS'));
+  const { roles } = readGrants(direct, '');
+  if (roles.length === 0) return direct;
   // Names of roles come quoted from the server itself; they cannot be bound as parameters.
-  const expanded = await rows(
-    connection,
-    `SHOW GRANTS FOR CURRENT_USER() USING ${direct.roles.join(', ')}`,
-  ).catch(() => null);
-  return expanded ? readGrants(lines(expanded), database) : direct;
+  return rows(connection, `SHOW GRANTS FOR CURRENT_USER() USING ${roles.join(', ')}`).then(
+    lines,
+    () => direct,
+  );
 }
 
 async function rows(

@@ -211,7 +211,10 @@ async function outcomeOf(
   return { message, log, pod: podName };
 }
 
-/** A container's log; empty when its pod is gone. At most the last 1 MiB. */
+/** Lines of a log that are read: of a dump's result, which is the longest, for as many tables. */
+const logLines = 20_000;
+
+/** The end of a container's log, at most 20,000 lines; empty when its pod is gone. */
 export async function readLog(
   clients: KubernetesClients,
   namespace: string,
@@ -224,7 +227,8 @@ export async function readLog(
         namespace,
         name: pod,
         container,
-        limitBytes: 1024 * 1024,
+        // Not `limitBytes`: it keeps the beginning of what is asked for, and what counts is the end.
+        tailLines: logLines,
       }),
     );
     return log;

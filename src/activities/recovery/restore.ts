@@ -97,6 +97,7 @@ export async function restoreFiles(
           root: files.roots?.[claim] ?? null,
         })),
       ),
+      unsettled: (files.unsettled ?? []).map((path) => `${path}\n`).join(''),
     },
     volumes: claims.map((claim) => ({ claim, mountPath: mountPath(claim) })),
     sameNodeAs: input.sameNodeAs,

@@ -21,6 +21,14 @@ const capabilities = ['CHOWN', 'DAC_OVERRIDE', 'FOWNER', 'FSETID'];
 /** restic needs time to remove its lock from the repository. */
 const gracePeriodSeconds = 60;
 
+/**
+ * How the host names of a site's Jobs begin, of those whose names begin with `jobs`. Locks in a repository say by it whose they
+ * are: other sites may have theirs in the same one.
+ */
+export function jobHosts(site: Site, jobs = ''): string {
+  return `${operationKey(site.name)}-${jobs}`;
+}
+
 /** The Job, not yet started: it waits for the Secret that belongs to it. */
 export function toolboxJobManifest(site: Site, job: ToolboxJob): V1Job {
   const labels = {
@@ -56,6 +64,7 @@ export function toolboxJobManifest(site: Site, job: ToolboxJob): V1Job {
           restartPolicy: 'Never',
           automountServiceAccountToken: false,
           enableServiceLinks: false,
+          hostname: jobHosts(site, job.name).slice(0, 63).replace(/-+$/, ''),
           terminationGracePeriodSeconds: gracePeriodSeconds,
           ...(job.sameNodeAs && {
             affinity: {

@@ -56,7 +56,7 @@ export function contentFolders(volume: ContentVolume): string[] {
 }
 
 /**
- * What of a volume is not copied, as paths in its content, for folders below the document root that the site file excludes.
+ * What of a volume is not copied, as paths in its content, for files and folders below the document root that the site file excludes.
  * A folder that holds the whole volume excludes each of its folders.
  */
 export function excludedIn(volume: ContentVolume, excluded: string[]): string[] {

@@ -100,6 +100,11 @@ export interface FilesPart {
   trees?: Record<string, TreeDigest>;
   /** The sentinel's word as the copy has it; null when it has none. */
   sentinel?: string | null;
+  /**
+   * Paths as in files.tsv, never of plugins or themes, that changed during each attempt of the copy: they are in it as they
+   * were at some moment of it, or not at all, and nothing compares them. None when absent.
+   */
+  unsettled?: string[];
   bytesAdded: number;
 }
 
@@ -134,6 +139,8 @@ export interface DatabasePart {
   server: { version: string; host: string };
   /** Binary log position of the dump, where the server tells. */
   gtid: string | null;
+  /** How long tables with transactions were locked against writers, until dump and manifest had begun. */
+  lockedMs?: number;
   /** ISO 8601, newest first; at the provider, not ours. */
   managedBackups: string[];
 }

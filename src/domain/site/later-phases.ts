@@ -127,7 +127,7 @@ export const backup = z
     exclude: z
       .array(nonEmptyText)
       .default(['wp-content/cache', 'wp-content/upgrade', 'wp-content/upgrade-temp-backup'])
-      .describe('Folders below the document root that are not copied.'),
+      .describe('Files and folders below the document root that are not copied.'),
     readDataSubset: z
       .string()
       .regex(/^(100|[1-9]?\d)%$/, 'a percentage from 0% to 100%')

@@ -163,7 +163,12 @@ class Copy {
       app,
       cdn,
       objectStorage,
-      missing: [...description.objects.missing, ...this.#missing, ...limitsOf(objectStorage)],
+      missing: [
+        ...description.objects.missing,
+        ...this.#missing,
+        ...unsettledIn(files),
+        ...limitsOf(objectStorage),
+      ],
     };
   }
 
@@ -230,9 +235,10 @@ class Copy {
         this.#step(
           'back-up-database',
           (title) => runActivity('backUpDatabase', this.#input, title),
-          ({ snapshotId, bytes, manifest }) => ({
+          ({ snapshotId, bytes, manifest, lockedMs }) => ({
             snapshotId,
             bytes,
+            ...(lockedMs !== undefined && { lockedMs }),
             tables: manifest.tables.length,
             rows: manifest.tables.reduce((sum, { rows }) => sum + rows, 0),
           }),
@@ -295,6 +301,15 @@ class Copy {
       });
     }
   }
+}
+
+/** What changed while it was copied is in the copy, if at all, without proof. */
+function unsettledIn({ unsettled = [] }: FilesPart): string[] {
+  if (unsettled.length === 0) return [];
+  const more = unsettled.length > 3 ? `, … (${unsettled.length})` : '';
+  return [
+    `proof of files that changed while they were copied: ${unsettled.slice(0, 3).join(', ')}${more}`,
+  ];
 }
 
 /** What no recovery point of this site can hold. */

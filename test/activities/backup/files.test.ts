@@ -28,6 +28,7 @@ beforeAll(async () => {
     'wp-content/cache',
     'wp-content/upgrade',
     'wp-content/plugins/shop/tmp',
+    'wp-content/plugins/shop/[a-z]*.log',
   ];
   backup = createBackupActivities(lab.deps);
   await lab.script(`restic_run init > /dev/null; say '{}'`);
@@ -110,6 +111,7 @@ describe('a copy of content volumes', () => {
         Object.entries(plugins).map(([path, text]) => [`plugins/${path}`, text]),
       ),
       'plugins/shop/tmp/junk': 'excluded',
+      'plugins/shop/[a-z]*.log': 'excluded, a file with characters of patterns in its name',
       'plugins/.presslift/kept/old.php': 'kept by a rollback',
       'themes/garden/style.css': 'body {}',
       'upgrade/half/update.php': 'excluded',
@@ -173,14 +175,15 @@ describe('a copy of content volumes', () => {
 
   it('digests plugins as the agent does, without what is excluded', () => {
     const hashes = Object.fromEntries(
-      Object.entries({ ...plugins, 'shop/tmp/junk': 'x', '.presslift/kept/old.php': 'x' }).map(
-        ([path, text]) => [path, createHash('sha256').update(text).digest('hex')],
-      ),
+      Object.entries({
+        ...{ ...plugins, 'shop/tmp/junk': 'x' },
+        ...{ 'shop/[a-z]*.log': 'x', '.presslift/kept/old.php': 'x' },
+      }).map(([path, text]) => [path, createHash('sha256').update(text).digest('hex')]),
     );
     expect(files.trees?.['wp-content/plugins']).toEqual({
       files: 3,
       bytes: Object.values(plugins).reduce((sum, text) => sum + Buffer.byteLength(text), 0),
-      digest: digestOfTree(hashes, ['shop/tmp']),
+      digest: digestOfTree(hashes, ['shop/tmp', 'shop/[a-z]*.log']),
     });
     expect(digestOfTree(hashes, [])).not.toBe(files.trees?.['wp-content/plugins']?.digest);
   });
@@ -204,25 +207,55 @@ describe('a copy of content volumes', () => {
 });
 
 describe('a volume that changes while it is copied', () => {
-  it('is refused when it never holds still, and nothing is left', async () => {
-    const busy = { ...old, claim: 'busy', subPath: '' };
-    const root = await fill('busy', { 'a.txt': 'a' });
+  /** Writes, renames and removes files for as long as the work takes. */
+  async function whileWritten<T>(folder: string, work: () => Promise<T>): Promise<T> {
     let writing = true;
     const writer = (async () => {
       for (let at = 0; writing; at += 1) {
-        await writeFile(join(root, `upload-${at % 50}`), String(at));
-        await delay(30);
+        await writeFile(join(folder, `upload-${at % 50}`), String(at));
+        if (at % 7 === 0) await rm(join(folder, `upload-${(at + 20) % 50}`), { force: true });
+        await delay(20);
       }
     })();
     try {
-      await expect(backup.backUpFiles(inputOf(newId(), [busy]))).rejects.toMatchObject({
-        type: 'BackupIncomplete',
-        message: expect.stringMatching(/changed during each of 3 copies: busy\/upload-/) as string,
-      });
+      return await work();
     } finally {
       writing = false;
       await writer;
     }
+  }
+
+  it('is copied all the same when it never holds still, and what changed is named', async () => {
+    const busy = { ...old, claim: 'busy', subPath: '' };
+    const root = await fill('busy', { '2026/a.txt': 'a', '2026/b.txt': 'b' });
+    const id = newId();
+    const files = await whileWritten(root, () => backup.backUpFiles(inputOf(id, [busy])));
+    expect(files.unsettled?.length).toBeGreaterThan(5);
+    expect(files.unsettled?.every((path) => /^busy\/upload-\d+$/.test(path))).toBe(true);
+    const targets = [{ claim: 'busy', into: { claim: 'busy-back' } }];
+    const restore = (name: string, part: FilesPart) =>
+      restoreFiles(lab.deps, lab.site, {
+        ...{ name, operationId: 'acme/test', point: pointOf(id, part), targets },
+      });
+    const result = await restore('restore-busy', files);
+    expect(result).toMatchObject({ manifestIntact: true, files: 2, expected: 2 });
+    expect(sameFiles(result)).toBe(true);
+    // What the document names is what differs.
+    expect(sameFiles(await restore('restore-all-of-it', { ...files, unsettled: [] }))).toBe(false);
+  });
+
+  it('is refused when plugins never hold still, and nothing is left', async () => {
+    const busy = { ...shared, claim: 'busy-plugins' };
+    const root = await fill('busy-plugins', { 'plugins/shop/shop.php': 'a', 'themes/x': '' });
+    const copying = whileWritten(join(root, 'plugins/shop'), () =>
+      backup.backUpFiles(inputOf(newId(), [busy])),
+    );
+    await expect(copying).rejects.toMatchObject({
+      type: 'BackupIncomplete',
+      message: expect.stringMatching(
+        /changed during each of 3 copies: busy-plugins\/plugins\/shop\/upload-/,
+      ) as string,
+    });
     expect(await jobs()).toEqual([]);
   });
 

@@ -9,6 +9,7 @@ import { createBackupActivities } from '../../../src/activities/backup/index.ts'
 import {
   copyClaimName,
   jobName,
+  lockHolders,
   pointLabels,
   roles,
 } from '../../../src/activities/backup/names.ts';
@@ -162,7 +163,7 @@ describe('preparing', () => {
     lab.env['PASSWORD'] = earlier;
   });
 
-  it('removes Jobs, claims and locks of a point that nobody takes any more, and leaves others alone', async () => {
+  it('removes Jobs and claims of a point that nobody takes any more, and leaves others alone', async () => {
     const dead = idAt('2026-11-22T03:00:00Z');
     await tools.claim(copyClaimName(dead, 'wp-content'), pointLabels(lab.site, roles.copy, dead));
     await tools.claim('wp-content', {});
@@ -172,15 +173,62 @@ describe('preparing', () => {
     deadJob.catch(() => undefined);
     const others = lab.script(holder(30), { name: 'restore-of-a-drill' });
     await tools.untilLocks(2);
-    // As after the death of a node: the pod is gone, its lock is not.
     await tools.kill(jobName('files', dead));
     await backup.prepareBackup(inputOf(id));
     expect(await tools.names('jobs')).not.toContain(jobName('files', dead));
     expect(await tools.names('jobs')).toContain('restore-of-a-drill');
     expect(await tools.names('claims')).toEqual(['wp-content']);
     await others;
-    await backup.prepareBackup(inputOf(id));
-    expect(await tools.lockCount()).toBe(0);
+  });
+
+  describe('with locks in the repository', () => {
+    const dead = jobName('files', idAt('2026-11-22T03:00:00Z'));
+    const unlocked = async () => {
+      await lab.script(`restic_run unlock --remove-all > /dev/null; say '{}'`);
+      expect(await tools.lockCount()).toBe(0);
+    };
+
+    it('removes that of a backup of this site that was killed', async () => {
+      await tools.leaveLock({ name: dead });
+      await backup.prepareBackup(inputOf(id));
+      expect(await tools.lockCount()).toBe(0);
+    });
+
+    it('leaves that of a backup of another site in the same repository', async () => {
+      const other = structuredClone(lab.site);
+      other.name = 'acme-two';
+      await tools.leaveLock({ name: dead, site: other });
+      await backup.prepareBackup(inputOf(id));
+      expect(await tools.lockCount()).toBe(1);
+      // restic removes all of them or none: one of our own stays with it until it is stale.
+      await tools.leaveLock({ name: dead });
+      await backup.prepareBackup(inputOf(id));
+      expect(await tools.lockCount()).toBe(2);
+      await unlocked();
+    });
+
+    it.each([
+      ['leaves that of another Job of this site that may be at work', '', 1],
+      ['removes it when its holder has been silent for long', 'silent_seconds=0; sleep 2', 0],
+    ])('%s', async (_, settings, left) => {
+      await tools.leaveLock({ name: 'presslift-verify-files' });
+      await lab.script(`${settings}\nremove_dead_locks; say '{}'`, { env: lockHolders(lab.site) });
+      expect(await tools.lockCount()).toBe(left);
+      await unlocked();
+    });
+
+    it('removes what restic knows to be stale, whoever left it', async () => {
+      // For the same host restic looks whether the process lives; for others it goes by half an hour, which a test cannot wait.
+      const other = structuredClone(lab.site);
+      other.name = 'acme-two';
+      const job = { name: 'restore-by-another', site: other };
+      await tools.leaveLock(job);
+      await lab.script(`sleep 1; remove_dead_locks; say '{}'`, {
+        ...job,
+        env: lockHolders(lab.site),
+      });
+      expect(await tools.lockCount()).toBe(0);
+    });
   });
 });
 

@@ -1,11 +1,13 @@
 // Proves, on a real bucket and with real restic, what `presslift recovery-points` gets: lists that tell what cannot be trusted,
 // pins, and a verification that reads every byte.
+import { MockActivityEnvironment } from '@temporalio/testing';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { ObjectStorage } from '../../../src/activities/object-storage/client.ts';
 import { openCatalogue, type Catalogue } from '../../../src/activities/recovery/catalogue.ts';
 import { createCatalogueActivities } from '../../../src/activities/recovery/catalogue-activities.ts';
 import type { RecoveryPoint } from '../../../src/domain/recovery/point.ts';
 import type { Site } from '../../../src/domain/site/schema.ts';
+import { backupLab } from '../../support/backup-lab.ts';
 import {
   first,
   keyOf,
@@ -138,5 +140,40 @@ describe('the activities', () => {
     });
     // It never held files or a database; nothing of it is damaged.
     expect(bad.get(third)).toBeNull();
+  });
+
+  it('leave no lock when they are cancelled while they read a dump', async () => {
+    const activities = createCatalogueActivities(lab.deps);
+    const { snapshot } = await lab.script<{ snapshot: string }>(
+      `restic cat config > /dev/null 2>&1 || restic_run init > /dev/null
+       restic_run backup --json --stdin-from-command --stdin-filename database.sql -- head -c 600000000 /dev/urandom > $work/out
+       say "$(jq -c 'select(.message_type == "summary") | {snapshot: .snapshot_id}' $work/out)"`,
+      { timeoutMs: 200_000 },
+    );
+    await catalogue.write(
+      pointOf(first, {
+        database: {
+          ...{ repository: 's3:', snapshotId: snapshot, bytes: 600_000_000 },
+          ...{ gtid: null, managedBackups: [], server: { version: '', host: '' } },
+          manifest: {
+            ...{ schema: 'wordpress', charset: '', collation: '', tables: [] },
+            ...{ triggers: {}, routines: {}, events: {}, views: {} },
+          },
+        },
+      }),
+    );
+    const tools = backupLab(lab);
+    const environment = new MockActivityEnvironment();
+    const verifying = environment.run(() =>
+      activities.verifyRecoveryPoint({ site: lab.site, id: first, operationId }),
+    );
+    verifying.catch(() => undefined);
+    await tools.untilLocks(1);
+    environment.cancel('CANCELLED', {
+      ...{ notFound: false, cancelRequested: true, paused: false, timedOut: false },
+      ...{ workerShutdown: false, reset: false },
+    });
+    await expect(verifying).rejects.toThrow();
+    expect(await tools.lockCount()).toBe(0);
   });
 });

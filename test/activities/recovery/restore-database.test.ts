@@ -1,6 +1,7 @@
 // Proves, with real restic, object storage and a MySQL that is set up as a managed one is: a dump comes back as it was, and every
 // way in which it does not is told. The dumps are made by the shortest script that follows the layout of a recovery point; the
 // real one is proved in test/activities/backup.
+import { readFile } from 'node:fs/promises';
 import type { Connection } from 'mysql2/promise';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { connectVerified } from '../../../src/activities/database/connection.ts';
@@ -21,6 +22,12 @@ beforeAll(async () => {
   await lab.script(`restic_run init > /dev/null; say '{}'`);
 });
 afterAll(() => lab?.stop());
+
+/** What a backup's dump goes through. */
+const generatedColumns = new URL(
+  '../../../src/activities/backup/scripts/generated-columns.awk',
+  import.meta.url,
+);
 
 let count = 0;
 const jobName = () => `restore-${(count += 1)}`;
@@ -82,10 +89,13 @@ describe('a database', () => {
     const access = await databaseAccess(lab.deps, lab.site, 'admin');
     const { snapshotId } = await lab.script<{ snapshotId: string }>(
       `copy() { restic_try backup --json --stdin-from-command --stdin-filename database.sql -- bash -c \\
-         'set -o pipefail; mariadb-dump --defaults-extra-file=/presslift/secrets/client.cnf --single-transaction --routines --triggers --events --hex-blob --no-tablespaces --skip-comments wordpress | ${edit}'; }
+         'set -o pipefail; mariadb-dump --defaults-extra-file=/presslift/secrets/client.cnf --single-transaction --routines --triggers --events --hex-blob --no-tablespaces --skip-comments wordpress | awk -f /presslift/input/generated-columns.awk | ${edit}'; }
        copy > $work/out || restic_failed $?
        say "$(jq -c 'select(.message_type == "summary") | {snapshotId: .snapshot_id}' $work/out)"`,
-      { secretFiles: mysqlFiles(access) },
+      {
+        secretFiles: mysqlFiles(access),
+        inputFiles: { 'generated-columns.awk': await readFile(generatedColumns, 'utf8') },
+      },
     );
     return snapshotId;
   }

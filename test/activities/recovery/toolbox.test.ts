@@ -86,6 +86,14 @@ describe('a toolbox Job', () => {
     expect(words).toHaveLength(3000);
   });
 
+  it('is told to its last line when its log is longer than two megabytes', async () => {
+    const { last } = await lab.script<{ last: string }>(
+      `yes "$(head -c 999 /dev/zero | tr '\\0' x)" | head -n 2200 || true
+       say "$(jq -cn --arg long "$(head -c 5000 /dev/zero | tr '\\0' y)" '{$long, last: "said"}')"`,
+    );
+    expect(last).toBe('said');
+  });
+
   it('tells its progress while it runs', async () => {
     const lines: JsonObject[] = [];
     await lab.script(

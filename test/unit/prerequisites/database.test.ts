@@ -5,7 +5,11 @@ import {
   endOfLife,
   type DatabaseServer,
 } from '../../../src/domain/database-hazards.ts';
-import { grantMatches, readGrants } from '../../../src/domain/database-privileges.ts';
+import {
+  grantMatches,
+  missingForDump,
+  readGrants,
+} from '../../../src/domain/database-privileges.ts';
 
 const sound: DatabaseServer = {
   engine: 'mysql',
@@ -122,6 +126,36 @@ describe('privileges read from SHOW GRANTS', () => {
     const report = readGrants(lines, 'wordpress');
     expect(report).toMatchObject(expected);
     expect(JSON.stringify(report)).not.toContain('94BDCEBE');
+  });
+
+  const toDump: [string, string[], string[]][] = [
+    ['everything on the database', [`GRANT ALL PRIVILEGES ON \`wordpress\`.* ${to}`], []],
+    [
+      'what WordPress itself needs',
+      [`GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, DROP, INDEX, ALTER ON \`wordpress\`.* ${to}`],
+      ['LOCK TABLES', 'SHOW VIEW', 'TRIGGER', 'EVENT', 'EXECUTE'],
+    ],
+    [
+      'all but triggers',
+      [`GRANT ALL PRIVILEGES ON *.* ${to}`, `REVOKE TRIGGER ON \`wordpress\`.* FROM \`wp\`@\`%\``],
+      ['TRIGGER'],
+    ],
+    [
+      'another way to see routines',
+      [
+        `GRANT SELECT, LOCK TABLES, SHOW VIEW, TRIGGER, EVENT ON \`wordpress\`.* ${to}`,
+        `GRANT SHOW_ROUTINE ON *.* ${to}`,
+      ],
+      [],
+    ],
+    [
+      'all of it on the whole server',
+      [`GRANT SELECT, LOCK TABLES, SHOW VIEW, TRIGGER, EVENT ON *.* ${to}`],
+      [],
+    ],
+  ];
+  it.each(toDump)('for a dump: %s', (_name, lines, missing) => {
+    expect(missingForDump(lines, 'wordpress')).toEqual(missing);
   });
 
   it('names roles, which have to be expanded', () => {

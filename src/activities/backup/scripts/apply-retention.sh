@@ -10,6 +10,8 @@ jq -r --rawfile snapshots /presslift/input/keep-snapshots --rawfile points /pres
 mapfile -t ids < <(cut -f1 "$work/forget")
 if [ "${#ids[@]}" -gt 0 ]; then
   # In the way of drills that read: their locks are waited for.
-  RETRY_LOCK=20m restic_run forget --json --prune "${ids[@]}" > /dev/null
+  status=0
+  restic_alone forget --json --prune "${ids[@]}" > /dev/null || status=$?
+  if [ "$status" -ne 0 ]; then restic_failed "$status"; fi
 fi
 say "$(cut -f2 "$work/forget" | sort -u | jq -Rnc --argjson snapshots "${#ids[@]}" '{points: [inputs][:60], $snapshots}')"

@@ -1,7 +1,7 @@
 # Copies a database into a restic snapshot, as /database.sql, with a manifest of the same instant. dump.sh, which restic runs,
 # does the work; this script runs restic. The result is longer than a termination message may be, so it is in the log:
 # a line {"result": …}, lines `manifest<tab>…` in the batch format of the client, and a line {"lines": count}.
-# Environment: POINT, SITE, DATABASE. Input: dump.sh, session.sql, definitions.sql, tables.sql, lock.sql.
+# Environment: POINT, SITE, DATABASE. Input: dump.sh and what that needs.
 export DUMP_STATE=$work/dump CLIENT=/presslift/secrets/client.cnf
 mkdir "$DUMP_STATE"
 
@@ -27,6 +27,14 @@ grep -E '^(table|view)' "$DUMP_STATE/manifest" | cut -f2 | sort -u > "$work/meas
 if ! cmp -s "$work/dumped" "$work/measured"; then
   fail BackupIncomplete "Tables came or went during the dump: $(comm -3 "$work/dumped" "$work/measured" | tr -d '\t' | head -5 | tr '\n' ' ')"
 fi
+# Of what follows the tables it has to hold as many as the manifest.
+for kind in 'trigger:/\*!50003 CREATE' 'event:/\*!50106 CREATE' 'routine:CREATE DEFINER'; do
+  measured=$(grep -c "^${kind%%:*}"$'\t' "$DUMP_STATE/manifest" || true)
+  dumped=$(grep -c "^${kind#*:}" "$DUMP_STATE/created" || true)
+  if [ "$dumped" -lt "$measured" ]; then
+    fail BackupIncomplete "The dump holds $dumped of $measured ${kind%%:*}s"
+  fi
+done
 # The last that it says, when all is written.
 if ! grep -q '^-- Disconnecting from ' "$DUMP_STATE/said"; then
   fail BackupIncomplete "The dump ends before its last line"

@@ -3,7 +3,7 @@ arguments=(--json)
 if [ "$SUBSET" != 0% ]; then arguments+=(--read-data-subset "$SUBSET"); fi
 began=$(date +%s%3N)
 status=0
-RETRY_LOCK=20m restic_try check "${arguments[@]}" > "$work/messages" || status=$?
+restic_alone check "${arguments[@]}" > "$work/messages" || status=$?
 # 1 is what damage ends with, and most else; the words tell them apart.
 if [ "$status" -ne 0 ] && ! grep -q '"message_type":"summary"' "$work/messages"; then restic_failed "$status"; fi
 jq -Rc 'fromjson? | select(.message_type == "summary")' "$work/messages" | tail -1 > "$work/summary"
@@ -12,7 +12,7 @@ errors=$(restic_words)
 points='[]'
 mapfile -t packs < <(jq -r '(.broken_packs // [])[:20][]' "$work/summary")
 if [ "${#packs[@]}" -gt 0 ]; then
-  restic find --json --pack "${packs[@]}" 2> /dev/null > "$work/found" || true
+  restic find --no-lock --json --pack "${packs[@]}" 2> /dev/null > "$work/found" || true
   jq -r '.[]? | .snapshot // empty' "$work/found" 2> /dev/null | sort -u > "$work/damaged" || : > "$work/damaged"
   restic snapshots --json --no-lock 2> /dev/null > "$work/snapshots" || echo '[]' > "$work/snapshots"
   points=$(jq -c --rawfile damaged "$work/damaged" '($damaged | split("\n")) as $ids

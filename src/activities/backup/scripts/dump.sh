@@ -1,33 +1,46 @@
 # Writes a dump to standard output and a manifest of the same instant into $DUMP_STATE. restic runs it, and stores nothing when
 # its status is not 0. Three connections see one state: the first holds all tables against writers while the second and the
-# dump's own begin their transactions, and lets go as soon as both have: for milliseconds.
-# Environment: DUMP_STATE, CLIENT, DATABASE. Input: session.sql, definitions.sql, tables.sql, lock.sql.
+# dump's own begin their transactions, and lets go as soon as both have: mostly after a fraction of a second, and after half a
+# minute whatever happens.
+# Environment: DUMP_STATE, CLIENT, DATABASE. Input: session.sql, definitions.sql, tables.sql, lock.sql, generated-columns.awk.
 set -euo pipefail
 export LC_ALL=C
 cd "$DUMP_STATE"
 input=/presslift/input
 
-client() { mariadb --defaults-extra-file="$CLIENT" --batch --skip-column-names "$@" "$DATABASE" 2>> error; }
+login=(mariadb --defaults-extra-file="$CLIENT" --batch --skip-column-names)
+client() { "${login[@]}" "$@" "$DATABASE" 2>> error; }
 # Ends this script, and with it restic's copy. What was written to `error` says why.
 stop() { if [ -n "${1:-}" ]; then printf '%s\n' "$1" >> error; fi; exit 1; }
+# Nothing goes on without this script, neither a lock nor a dump that nobody keeps.
+trap 'jobs -p > left; xargs -r kill < left 2> /dev/null || true' EXIT
 
 # open NAME: a connection that stays; write statements to its file descriptor.
 open() {
   mkfifo "$1.in" "$1.out"
-  client --unbuffered < "$1.in" > "$1.out" &
+  "${login[@]}" --unbuffered "$DATABASE" < "$1.in" > "$1.out" 2>> error &
   declare -g "pid_$1=$!"
   exec {writer}> "$1.in" {reader}< "$1.out"
   declare -g "writer_$1=$writer" "reader_$1=$reader"
 }
-# ask NAME: runs the statements on standard input there, and prints their rows. Ends the script when the server refuses one.
+# ask NAME: runs the statements on standard input there, and prints their rows. Returns 1 when the server refuses one.
+# They are written while rows are read: a client that cannot write its rows reads no statements, and a pipe holds 64 KiB.
+# PATIENCE is for how many seconds a row is waited for; for ever without it.
 ask() {
-  local writer="writer_$1" reader="reader_$1" line
-  { cat; printf "\nSELECT '-- presslift: done';\n"; } >&"${!writer}"
-  while IFS= read -r line <&"${!reader}"; do
-    if [ "$line" = '-- presslift: done' ]; then return 0; fi
+  local writer="writer_$1" reader="reader_$1" line answered=1 sending
+  # A process in the background reads nothing unless it is told to.
+  { cat; printf "\nSELECT '-- presslift: done';\n"; } <&0 >&"${!writer}" 2> /dev/null &
+  sending=$!
+  while IFS= read -r ${PATIENCE:+-t "$PATIENCE"} line <&"${!reader}"; do
+    if [ "$line" = '-- presslift: done' ]; then
+      answered=0
+      break
+    fi
     printf '%s\n' "$line"
   done
-  return 1
+  # With the client gone nobody reads what is still to be sent.
+  wait "$sending" || answered=1
+  return "$answered"
 }
 close() {
   local writer="writer_$1"
@@ -41,6 +54,8 @@ client --raw < "$input/lock.sql" > locks || stop
 [ -s locks ] || stop 'The database has no tables'
 lock_moment=$(sed -n 's/^moment\t//p' locks)
 lock_whole=$(sed -n 's/^whole\t//p' locks)
+
+generated=$(client <<< "SELECT COUNT(*) FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = DATABASE() AND EXTRA LIKE '%GENERATED%' AND EXTRA NOT LIKE '%DEFAULT_GENERATED%'") || stop
 
 # Tables without transactions have no state of an instant: these alone stay locked until all is read.
 # Nobody asks for a second lock on them: it would wait behind writers that wait for the first.
@@ -63,8 +78,10 @@ for attempt in 1 2 3 4 5 6 7 8 9 10; do
   if [ "$attempt" = 10 ]; then stop 'Tables stay locked by others'; fi
   sleep 2
 done
+# Whoever writes to the site waits from here to UNLOCK TABLES: each of the three things in between gets a third of half a minute.
 began=$(date +%s%3N)
-ask measure <<< 'START TRANSACTION WITH CONSISTENT SNAPSHOT;' > /dev/null || stop
+waited='Tables would stay locked: the dump has not begun in time'
+PATIENCE=10 ask measure <<< 'START TRANSACTION WITH CONSISTENT SNAPSHOT;' > /dev/null || stop "$waited"
 
 # What the dump says of its work (--verbose), kept in `said`: the transaction has begun when it comes to its first table.
 mkfifo begun saying
@@ -81,12 +98,19 @@ watch() {
 }
 watch < saying > said &
 watcher=$!
-# Leaves a first line out that locks newer clients of MariaDB in and that no other client can read.
+# Leaves a first line out that locks newer clients of MariaDB in and that no other client can read, and makes MySQL take the
+# rows of tables with generated columns. Notes in `created` how what follows the tables is made, a line for each; in rows line
+# feeds are escaped, so that none of them begins like this.
+mkfifo defining
+grep -aoE '^(/\*!50003 CREATE\*/|/\*!50106 CREATE\*/|CREATE DEFINER=.* (PROCEDURE|FUNCTION|PACKAGE( BODY)?) )' < defining > created &
+noting=$!
 relay() {
   local line
-  if ! IFS= read -r line; then return 1; fi
-  if [ "$line" != '/*M!999999\- enable the sandbox mode */ ' ]; then printf '%s\n' "$line"; fi
-  exec cat
+  {
+    if ! IFS= read -r line; then exit 1; fi
+    if [ "$line" != '/*M!999999\- enable the sandbox mode */ ' ]; then printf '%s\n' "$line"; fi
+    if [ "$generated" = 0 ]; then cat; else awk -f "$input/generated-columns.awk"; fi
+  } | tee defining
 }
 # The client writes in pieces of 4 KiB where nobody tells it otherwise: a tenth of its time.
 stdbuf --output=1M mariadb-dump --defaults-extra-file="$CLIENT" --single-transaction --quick --routines --triggers --events \
@@ -98,6 +122,7 @@ await_dump() {
   local status=0
   wait "$dump" || status=$?
   wait "$watcher"
+  wait "$noting" || true
   if [ "$status" -ne 0 ] || [ "${1:-}" = broken ]; then
     grep -v '^-- ' said >> error || true
     stop
@@ -105,7 +130,7 @@ await_dump() {
 }
 # The position in the binary log, where the server tells: a set of transactions or file:offset. MySQL and MariaDB know different
 # ones of these questions, and nothing depends on an answer.
-mariadb --defaults-extra-file="$CLIENT" --batch --skip-column-names --force > answers 2> /dev/null << 'QUESTIONS' || true
+timeout 10 "${login[@]}" --force > answers 2> /dev/null << 'QUESTIONS' || true
 SELECT 'set', @@GLOBAL.gtid_executed;
 SELECT 'set', @@GLOBAL.gtid_binlog_pos;
 SHOW BINARY LOG STATUS;
@@ -113,7 +138,9 @@ SHOW MASTER STATUS;
 QUESTIONS
 awk -F'\t' '$1 == "set" && $2 != "" { set = $2 } $1 != "set" && file == "" { file = $1 ":" $2 }
   END { printf "%s", set != "" ? set : file }' answers | sed 's/\\n//g' > position
-read -r state < begun
+# Opened for both, a pipe waits for nobody.
+exec {signal}<> begun
+read -r -t 10 state <&"$signal" || stop "$waited"
 ask lock <<< 'UNLOCK TABLES;' > /dev/null || stop
 echo $(($(date +%s%3N) - began)) > locked
 close lock

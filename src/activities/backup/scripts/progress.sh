@@ -1,7 +1,10 @@
 # Library: restic's own progress as lines {"progress": …}, which the worker's heartbeats carry.
 
+# progress_is_due SECONDS: after two minutes only every twenty seconds: the log of a Job is read from its beginning.
+progress_is_due() { [ "$1" -lt 120 ] || [ $(($1 % 20)) -lt 2 ]; }
+
 # with_progress OUTPUT COMMAND...: runs the command, which prints restic's JSON messages, keeps them in OUTPUT and turns
-# those about its status into progress. After two minutes a line comes every twenty seconds: the log of a Job is read from its beginning.
+# those about its status into progress, as often as progress_is_due says.
 # ESTIMATED_BYTES is the total where restic itself cannot know one.
 with_progress() {
   local output=$1 status=0 reader

@@ -22,7 +22,7 @@ read_dump() {
 }
 edit_dump() {
   local status=0
-  with_generated_columns | sed -E "${edits[@]}" || status=$?
+  sed -E "${edits[@]}" || status=$?
   echo "$status" > "$work/edit.status"
 }
 write_database() {

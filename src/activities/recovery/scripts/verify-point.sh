@@ -32,8 +32,13 @@ fi
 
 database=null
 if [ -n "$DATABASE" ]; then
-  dump() { restic_try dump "$DATABASE" /database.sql | wc -c > "$work/bytes"; }
+  # Not in a pipe's process of its own: the end of the Job has to reach restic, which then removes its lock.
+  mkfifo "$work/dump"
+  wc -c < "$work/dump" > "$work/bytes" &
+  counting=$!
+  dump() { restic_try dump "$DATABASE" /database.sql > "$work/dump"; }
   read_all dump
+  wait "$counting"
   database=$(jq -cn --argjson words "$(words)" --argjson bytes "$(cat "$work/bytes")" '{$words, $bytes}')
 fi
 say "$(jq -cn --argjson files "$files" --argjson database "$database" '{$files, $database}')"
