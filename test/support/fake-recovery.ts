@@ -78,6 +78,7 @@ const does = new Set([...Object.values(undoes), 'purgeCdn', 'deleteKept']);
 /** What there is at one fake site; every member is what an outside system would hold. */
 export class FakeRecovery {
   ready = true;
+  objectLock: boolean | null = true;
   /** Sentences of `backupReadiness` and of what a point without copies does not hold. */
   readonly unready = ['there is no repository password (site.backup.password)'];
   /** Points whose copying holds automatic plugin updates. */
@@ -141,7 +142,13 @@ export class FakeRecovery {
       case 'describeCdn':
         return { provider: 'cloudflare', zoneId: 'zone', rulesets: [] };
       case 'describeObjectStorage':
-        return { provider: 'spaces', bucket: 'media', versioning: true, asOf: AT };
+        return {
+          provider: 'spaces',
+          bucket: 'media',
+          versioning: true,
+          objectLock: this.objectLock,
+          asOf: AT,
+        };
       case 'snapshotVolumes': {
         this.unfinished.add(id);
         const snapshot: VolumeSnapshotRef = {

@@ -101,6 +101,13 @@ describe('a backup', () => {
     await expectNothingLeft(site);
   });
 
+  it('says in the point that nobody may know whether its document is locked', async () => {
+    const site = harness().site('lock-unknown');
+    site.recovery.objectLock = null;
+    const report = await (await started(site)).result<BackupReport>();
+    expect(report.recoveryPoint?.missing.join('\n')).toMatch(/object lock .* bucket media has it/);
+  });
+
   it('started with the site alone is a manual one', async () => {
     const site = harness().site('alone');
     await (await started(site)).result();

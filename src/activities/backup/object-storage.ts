@@ -3,7 +3,7 @@ import type { ObjectStoragePart } from '../../domain/recovery/point.ts';
 import type { Site } from '../../domain/site/schema.ts';
 import type { BackupActivities } from '../contracts.ts';
 import { failureTypeOf } from '../failure.ts';
-import { openObjectStorage, storageKeys, type ObjectStorage } from '../object-storage/client.ts';
+import { siteObjectLock, withSiteStorage } from '../object-storage/lock.ts';
 import { repositoryPassword } from '../recovery/repository.ts';
 import type { BackupDeps } from './deps.ts';
 
@@ -22,7 +22,7 @@ export function createObjectStorageActivities(
       }
       const { bucket } = site.storage.objects;
       const why = await reasonOf(() =>
-        withStorage(deps, site, site.storage.objects.credentials, (storage) =>
+        withSiteStorage(deps.secrets, site, site.storage.objects.credentials, (storage) =>
           storage.call(`bucket ${bucket}`, (client) =>
             client.send(new HeadBucketCommand({ Bucket: bucket })),
           ),
@@ -43,7 +43,10 @@ export function createObjectStorageActivities(
       const versioning =
         (await versioningOf(deps, site, credentials)) ??
         (adminCredentials === undefined ? null : await versioningOf(deps, site, adminCredentials));
-      return { provider, bucket, versioning: versioning ?? false, asOf };
+      const objectLock = await withSiteStorage(deps.secrets, site, credentials, (storage) =>
+        siteObjectLock(deps.secrets, site, storage),
+      );
+      return { provider, bucket, versioning: versioning ?? false, objectLock, asOf };
     },
   };
 }
@@ -52,7 +55,7 @@ export function createObjectStorageActivities(
 async function versioningOf(deps: BackupDeps, site: Site, keys: string): Promise<boolean | null> {
   const { bucket } = site.storage.objects;
   try {
-    const answer = await withStorage(deps, site, keys, (storage) =>
+    const answer = await withSiteStorage(deps.secrets, site, keys, (storage) =>
       storage.call(`versioning of bucket ${bucket}`, (client) =>
         client.send(new GetBucketVersioningCommand({ Bucket: bucket })),
       ),
@@ -61,25 +64,6 @@ async function versioningOf(deps: BackupDeps, site: Site, keys: string): Promise
   } catch (error) {
     if (failureTypeOf(error) === 'Forbidden') return null;
     throw error;
-  }
-}
-
-async function withStorage<T>(
-  deps: BackupDeps,
-  site: Site,
-  keys: string,
-  use: (storage: ObjectStorage) => Promise<T>,
-): Promise<T> {
-  const { objects } = site.storage;
-  const storage = openObjectStorage({
-    objects,
-    keys: await storageKeys(deps.secrets, keys),
-    ca: objects.ca === undefined ? undefined : await deps.secrets.resolve(objects.ca),
-  });
-  try {
-    return await use(storage);
-  } finally {
-    storage.close();
   }
 }
 

@@ -7,6 +7,7 @@ import type {
 import type { Site } from '../../domain/site/schema.ts';
 import { failure, failureTypeOf } from '../failure.ts';
 import { openObjectStorage, storageKeys } from '../object-storage/client.ts';
+import { siteObjectLock } from '../object-storage/lock.ts';
 import { createSigner, documentText, seal, unseal, type Signer } from './catalogue-document.ts';
 import { createCatalogueStore, type CatalogueStore } from './catalogue-store.ts';
 import type { RecoveryCoreDeps } from './deps.ts';
@@ -59,7 +60,9 @@ export async function openCatalogue(deps: RecoveryCoreDeps, site: Site): Promise
     keys: await storageKeys(deps.secrets, objects.credentials),
     ca: objects.ca === undefined ? undefined : await deps.secrets.resolve(objects.ca),
   });
-  const store = createCatalogueStore(storage, objects.bucket);
+  const store = createCatalogueStore(storage, objects.bucket, () =>
+    siteObjectLock(deps.secrets, site, storage),
+  );
   return catalogueOf(store, signer, site, deps, () => storage.close());
 }
 

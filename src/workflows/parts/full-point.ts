@@ -304,6 +304,11 @@ function limitsOf(objectStorage: ObjectStoragePart | null): string[] {
     ...(objectStorage === null || objectStorage.versioning
       ? []
       : [`earlier versions of what is in the bucket ${objectStorage.bucket} (no versioning)`]),
+    ...(objectStorage?.objectLock === null
+      ? [
+          `object lock on its document (no keys of the site may ask whether the bucket ${objectStorage.bucket} has it)`,
+        ]
+      : []),
   ];
 }
 
