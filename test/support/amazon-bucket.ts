@@ -8,6 +8,8 @@ export interface AmazonBucket {
   endpoint: string;
   /** Key of the keys that may not ask about object lock. */
   mayNotAsk: Set<string>;
+  /** Whether anybody may delete. */
+  mayDelete: boolean;
   /** Objects by key, and until when they are locked. */
   objects: Map<string, { text: string; lockedUntil: string | null }>;
   stop(): Promise<void>;
@@ -19,7 +21,13 @@ export interface AmazonBucket {
  */
 export async function startAmazonBucket({ lock }: { lock: boolean }): Promise<AmazonBucket> {
   const objects: AmazonBucket['objects'] = new Map();
-  const mayNotAsk = new Set<string>();
+  const bucket: AmazonBucket = {
+    endpoint: '',
+    mayNotAsk: new Set(),
+    mayDelete: true,
+    objects,
+    stop,
+  };
   const server = createServer((request, response) => {
     const chunks: Buffer[] = [];
     request.on('data', (chunk: Buffer) => chunks.push(chunk));
@@ -35,7 +43,7 @@ export async function startAmazonBucket({ lock }: { lock: boolean }): Promise<Am
       send(status, `<Error><Code>${code}</Code></Error>`);
     if (searchParams.has('object-lock')) {
       const asker = /Credential=([^/]+)\//.exec(headers.authorization ?? '')?.[1] ?? '';
-      if (mayNotAsk.has(asker)) return refuse(403, 'AccessDenied');
+      if (bucket.mayNotAsk.has(asker)) return refuse(403, 'AccessDenied');
       if (!lock) return refuse(404, 'ObjectLockConfigurationNotFoundError');
       const enabled = '<ObjectLockEnabled>Enabled</ObjectLockEnabled>';
       return send(200, `<ObjectLockConfiguration>${enabled}</ObjectLockConfiguration>`);
@@ -56,22 +64,33 @@ export async function startAmazonBucket({ lock }: { lock: boolean }): Promise<Am
       objects.set(key, { text: body.toString(), lockedUntil: until?.toString() ?? null });
       return send(200);
     }
+    if (searchParams.has('list-type')) {
+      const prefix = searchParams.get('prefix') ?? '';
+      const keys = [...objects.keys()].filter((one) => one.startsWith(prefix)).sort();
+      const contents = keys.map((one) => `<Contents><Key>${one}</Key></Contents>`).join('');
+      return send(200, `<ListBucketResult>${contents}</ListBucketResult>`);
+    }
+    if (searchParams.has('versions')) return refuse(501, 'NotImplemented');
+    if (method === 'DELETE') {
+      if (!bucket.mayDelete) return refuse(403, 'AccessDenied');
+      objects.delete(key);
+      return send(204);
+    }
     const found = objects.get(key);
     return found === undefined ? refuse(404, 'NoSuchKey') : send(200, found.text);
   }
 
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo;
-  return {
-    endpoint: `http://127.0.0.1:${port}`,
-    mayNotAsk,
-    objects,
-    stop: () =>
-      new Promise((resolve) => {
-        server.closeAllConnections();
-        server.close(() => resolve());
-      }),
-  };
+  bucket.endpoint = `http://127.0.0.1:${port}`;
+  return bucket;
+
+  function stop() {
+    return new Promise<void>((resolve) => {
+      server.closeAllConnections();
+      server.close(() => resolve());
+    });
+  }
 }
 
 /** `none` without a checksum, `BadDigest` with one that is not the body's. */

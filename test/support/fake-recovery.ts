@@ -5,6 +5,7 @@ import type {
   DrillInput,
   DrillPlace,
   PointInput,
+  LostPoints,
 } from '../../src/activities/contracts.ts';
 import type { CriterionResult } from '../../src/domain/criterion.ts';
 import type {
@@ -79,6 +80,9 @@ const does = new Set([...Object.values(undoes), 'purgeCdn', 'deleteKept']);
 export class FakeRecovery {
   ready = true;
   objectLock: boolean | null = true;
+  /** What an emptied repository does not hold any more. */
+  lost: LostPoints | null = null;
+  unheld: string | null = null;
   /** Sentences of `backupReadiness` and of what a point without copies does not hold. */
   readonly unready = ['there is no repository password (site.backup.password)'];
   /** Points whose copying holds automatic plugin updates. */
@@ -112,7 +116,10 @@ export class FakeRecovery {
         return { ready: this.ready, missing: this.ready ? [] : this.unready };
       case 'prepareBackup':
         this.held.add(id);
-        return { repository: 's3:fake/presslift', created: false };
+        return {
+          ...{ repository: 's3:fake/presslift', created: this.lost !== null },
+          ...{ lost: this.lost, unheld: this.unheld },
+        };
       case 'writeSentinel':
         this.sentinel = { nonce: `nonce-${id}`, writtenAt: AT, file: '.presslift-sentinel' };
         return this.sentinel;

@@ -1,7 +1,9 @@
 // Proves, on the wire to a bucket with Amazon's rules for object lock: what a catalogue writes carries the checksum that those
-// rules demand, its documents are locked, and the right to ask about the lock is looked for among all keys of the site.
+// rules demand, its documents are locked, the right to ask about the lock is looked for among all keys of the site, and a point
+// that is given up is offered no more.
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createBackupActivities } from '../../../src/activities/backup/index.ts';
+import { withdraw } from '../../../src/activities/backup/prepare.ts';
 import { openCatalogue } from '../../../src/activities/recovery/catalogue.ts';
 import type { RecoveryCoreDeps } from '../../../src/activities/recovery/deps.ts';
 import { createSecretResolver } from '../../../src/activities/secrets/index.ts';
@@ -81,6 +83,33 @@ describe('a bucket with object lock', () => {
     expect(await objectLockOf(siteOf({ adminCredentials: 'env:TAKEN_AWAY' }))).toBeNull();
     await writePoint(siteOf());
     expect(lockedUntil()).toBeNull();
+  });
+});
+
+describe('a point that is given up', () => {
+  beforeEach(async () => {
+    bucket = await startAmazonBucket({ lock: false });
+  });
+  afterEach(() => bucket.stop());
+
+  it('leaves the catalogue with all that is beside it', async () => {
+    await writePoint(siteOf());
+    await withdraw(deps, siteOf(), first, 'acme/backup/1');
+    expect([...bucket.objects.keys()]).toEqual([]);
+    await withdraw(deps, siteOf(), first, 'acme/backup/1');
+  });
+
+  it('is marked as bad where nobody may delete', async () => {
+    bucket.mayDelete = false;
+    const site = siteOf();
+    const catalogue = await openCatalogue(deps, site);
+    await catalogue.write(pointOf(first));
+    await withdraw(deps, site, first, 'acme/backup/1');
+    expect((await catalogue.state(first)).bad).toMatchObject({
+      by: 'acme/backup/1',
+      findings: ['half-finished'],
+    });
+    catalogue.close();
   });
 });
 

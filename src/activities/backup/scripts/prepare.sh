@@ -8,6 +8,13 @@ if [ "$status" -eq 10 ]; then
   created=true
 elif [ "$status" -ne 0 ]; then restic_failed "$status"; fi
 
+# Without a single snapshot it is new, or somebody has emptied it.
+empty=$created
+if [ "$created" = false ]; then
+  restic_run list snapshots --no-lock > "$work/snapshots"
+  if [ ! -s "$work/snapshots" ]; then empty=true; fi
+fi
+
 # A killed pod leaves its lock, which keeps `check` and `prune` out for half an hour. The host in it is the pod's name.
 others=0
 dead=0
@@ -23,4 +30,4 @@ while IFS= read -r lock; do
 done < <(restic list locks --no-lock 2> /dev/null)
 if [ "$dead" -gt 0 ] && [ "$others" -eq 0 ]; then restic_run unlock --remove-all > /dev/null
 elif [ "$dead" -gt 0 ]; then restic_run unlock > /dev/null; fi
-say "$(jq -cn --argjson created "$created" --argjson dead "$dead" --argjson others "$others" '{$created, $dead, $others}')"
+say "$(jq -cn --argjson created "$created" --argjson empty "$empty" --argjson dead "$dead" --argjson others "$others" '{$created, $empty, $dead, $others}')"
