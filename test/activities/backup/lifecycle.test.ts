@@ -121,7 +121,8 @@ describe('readiness', () => {
 describe('the bucket', () => {
   it('is described with its versioning and the time', async () => {
     expect(await backup.describeObjectStorage({ site: lab.site })).toEqual({
-      ...{ provider: 'spaces', bucket: 'acme-media', versioning: false, asOf: now.toISOString() },
+      ...{ provider: 'spaces', bucket: 'acme-media', versioning: false, objectLock: false },
+      asOf: now.toISOString(),
     });
   });
 });
