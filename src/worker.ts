@@ -25,7 +25,7 @@ export async function runWorker(env: NodeJS.ProcessEnv): Promise<void> {
   const logger = createLogger(config);
   for (const warning of config.warnings) logger.warn(warning);
 
-  installRuntime(config, logger);
+  const { metricMeter: meter } = installRuntime(config, logger);
   const connection = await connectWorker(settings);
   const tracing = createTracing(config);
   try {
@@ -45,6 +45,7 @@ export async function runWorker(env: NodeJS.ProcessEnv): Promise<void> {
         logger,
         env,
         interceptors: tracing.client,
+        meter,
       }),
       interceptors: {
         ...tracing.worker,

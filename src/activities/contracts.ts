@@ -170,14 +170,32 @@ export interface PointInput extends SiteInput {
 }
 
 /** A copy of everything off the cluster. Each is a step of `backup`, and of every operation before its first change. */
+/** What earlier points have left while the repository holds nothing at all. */
+export interface LostPoints {
+  /** Ids of the catalogue, newest first. */
+  points: string[];
+  /** Snapshots of volumes, in the cluster or at the provider. */
+  localSnapshots: string[];
+}
+
+export interface PreparedBackup {
+  /** Address without credentials. */
+  repository: string;
+  created: boolean;
+  lost: LostPoints | null;
+  /** Why automatic updates could not be held; null when they are, or where no PHP runs that could update anything. */
+  unheld: string | null;
+}
+
 export interface BackupActivities {
   /** Whether copies can leave the cluster now, and as sentences why not. Changes nothing. */
   backupReadiness(input: SiteInput): Promise<{ ready: boolean; missing: string[] }>;
   /**
-   * Opens the repository (making it the first time) and the catalogue, removes Jobs, snapshots and repository locks that an
-   * operation which is no more has left, holds automatic plugin updates by WordPress's own lock, which expires.
+   * Opens the repository (making it the first time) and the catalogue, removes Jobs, claims and repository locks that an
+   * operation which is no more has left, holds automatic plugin updates by WordPress's own lock, which expires. Points of
+   * which an empty repository holds nothing are marked as bad.
    */
-  prepareBackup(input: PointInput): Promise<{ repository: string; created: boolean }>;
+  prepareBackup(input: PointInput): Promise<PreparedBackup>;
   /** Writes the fresh row and file that a restore must bring back. */
   writeSentinel(input: PointInput): Promise<Sentinel>;
   describeWordPress(input: PointInput): Promise<WordPressPart>;
@@ -196,20 +214,21 @@ export interface BackupActivities {
   backUpDatabase(input: PointInput): Promise<DatabasePart>;
   /**
    * Compares both copies with their manifests and the live site, then writes the catalogue's document: from here on the
-   * point exists. @throws BackupIncomplete when plugins or themes changed meanwhile or a part is not whole.
+   * point exists. What an earlier attempt wrote stays as it is.
+   * @throws BackupIncomplete when plugins or themes changed meanwhile or a part is not whole.
    */
   recordRecoveryPoint(
     input: SiteInput & { point: RecoveryPoint },
   ): Promise<{ ref: RecoveryPointRef; digest: string }>;
-  /** Lets automatic plugin updates go on. */
+  /** Lets automatic plugin updates go on; nothing to do where PHP runs in no pod. */
   releasePluginUpdates(input: PointInput): Promise<void>;
-  /** Removes Jobs, temporary claims and Secrets of a point that is not going to be finished. */
+  /** Removes what there is of a point that is not going to be finished: its document first, then its data. */
   discardRecoveryPoint(input: PointInput): Promise<void>;
   /** restic `forget` and `prune` of points past their time; never a pinned one nor the newest good one. */
   applyRetention(input: PointInput): Promise<{ kept: number; removed: string[] }>;
   /** restic `check` with the part of the data that the site file says. */
   checkRepository(input: PointInput): Promise<CriterionResult[]>;
-  /** Age of the newest sound point, as metric `presslift_backup_age_seconds` too. */
+  /** Age of the newest sound point. The metric `presslift_backup_age_seconds` counts from it until the next look. */
   measureBackupAge(
     input: SiteInput,
   ): Promise<{ newest: string | null; ageSeconds: number | null; late: boolean }>;
@@ -227,7 +246,10 @@ export interface CatalogueActivities {
   pinRecoveryPoint(
     input: SiteInput & { point: string; pinned: { by: string; reason: string | null } | null },
   ): Promise<RecoveryPointState>;
-  /** The document's signature, and every byte of the point's data read and compared with the repository's hashes. */
+  /**
+   * The document's signature, and every byte of the point's data read and compared with the repository's hashes. Of a
+   * document that cannot be trusted nothing further is measured.
+   */
   verifyRecoveryPoint(input: PointInput): Promise<CriterionResult[]>;
 }
 

@@ -1,4 +1,5 @@
 import { Client, type ClientInterceptors } from '@temporalio/client';
+import type { MetricMeter } from '@temporalio/common';
 import type { NativeConnection } from '@temporalio/worker';
 import type { AllActivities, SiteInput } from '../activities/contracts.ts';
 import { createBackupActivities } from '../activities/backup/index.ts';
@@ -47,11 +48,13 @@ export interface ActivityParts {
   /** Secret references `env:NAME` are read from here. */
   env: NodeJS.ProcessEnv;
   interceptors: ClientInterceptors;
+  /** The process's own metrics. */
+  meter: MetricMeter;
 }
 
 /** Builds the clients of the outside systems once and hands them to every group of activities. */
 export function createActivities(parts: ActivityParts): AllActivities {
-  const { config, connection, namespace, logger, env, interceptors } = parts;
+  const { config, connection, namespace, logger, env, interceptors, meter } = parts;
   const kubernetes = createKubernetesClients();
   const cluster = kubernetes.config.getCurrentCluster()?.server;
   // What the client library assumes where it finds no kubeconfig and no service account.
@@ -113,6 +116,7 @@ export function createActivities(parts: ActivityParts): AllActivities {
       agent: hybridStorage.agent,
       now: () => new Date(),
       digitaloceanEndpoint: prerequisites.digitaloceanEndpoint,
+      meter,
     }),
     ...createCatalogueActivities({
       kubernetes,

@@ -1,5 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { GetObjectCommand, ListObjectsV2Command, PutObjectCommand } from '@aws-sdk/client-s3';
+import {
+  DeleteObjectCommand,
+  GetObjectCommand,
+  ListObjectsV2Command,
+  PutObjectCommand,
+} from '@aws-sdk/client-s3';
 import type { V1Deployment, V1Pod } from '@kubernetes/client-node';
 import { openObjectStorage } from '../../src/activities/object-storage/client.ts';
 import { Secret } from '../../src/activities/secrets/index.ts';
@@ -211,8 +216,20 @@ export function backupLab(lab: RecoveryLab) {
     });
   }
 
+  /** As a lifecycle rule does it. */
+  async function emptyRepository(): Promise<void> {
+    await withStorage(async ({ client }) => {
+      const Prefix = 'presslift/acme/restic/';
+      const list = await client.send(new ListObjectsV2Command({ Bucket: 'acme-media', Prefix }));
+      for (const { Key } of list.Contents ?? []) {
+        await client.send(new DeleteObjectCommand({ Bucket: 'acme-media', Key }));
+      }
+    });
+  }
+
   return {
     withStorage,
+    emptyRepository,
     pointAt,
     snapshotOf,
     taggedPoints,

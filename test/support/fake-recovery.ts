@@ -5,6 +5,7 @@ import type {
   DrillInput,
   DrillPlace,
   PointInput,
+  LostPoints,
 } from '../../src/activities/contracts.ts';
 import type { CriterionResult } from '../../src/domain/criterion.ts';
 import type {
@@ -78,6 +79,10 @@ const does = new Set([...Object.values(undoes), 'purgeCdn', 'deleteKept']);
 /** What there is at one fake site; every member is what an outside system would hold. */
 export class FakeRecovery {
   ready = true;
+  objectLock: boolean | null = true;
+  /** What an emptied repository does not hold any more. */
+  lost: LostPoints | null = null;
+  unheld: string | null = null;
   /** Sentences of `backupReadiness` and of what a point without copies does not hold. */
   readonly unready = ['there is no repository password (site.backup.password)'];
   /** Points whose copying holds automatic plugin updates. */
@@ -111,7 +116,10 @@ export class FakeRecovery {
         return { ready: this.ready, missing: this.ready ? [] : this.unready };
       case 'prepareBackup':
         this.held.add(id);
-        return { repository: 's3:fake/presslift', created: false };
+        return {
+          ...{ repository: 's3:fake/presslift', created: this.lost !== null },
+          ...{ lost: this.lost, unheld: this.unheld },
+        };
       case 'writeSentinel':
         this.sentinel = { nonce: `nonce-${id}`, writtenAt: AT, file: '.presslift-sentinel' };
         return this.sentinel;
@@ -141,7 +149,13 @@ export class FakeRecovery {
       case 'describeCdn':
         return { provider: 'cloudflare', zoneId: 'zone', rulesets: [] };
       case 'describeObjectStorage':
-        return { provider: 'spaces', bucket: 'media', versioning: true, asOf: AT };
+        return {
+          provider: 'spaces',
+          bucket: 'media',
+          versioning: true,
+          objectLock: this.objectLock,
+          asOf: AT,
+        };
       case 'snapshotVolumes': {
         this.unfinished.add(id);
         const snapshot: VolumeSnapshotRef = {

@@ -101,6 +101,49 @@ describe('a backup', () => {
     await expectNothingLeft(site);
   });
 
+  it('into an emptied repository takes the point, and fails for what is lost', async () => {
+    const site = harness().site('emptied');
+    site.recovery.lost = {
+      points: ['20261101T030000Z-emptied-backup'],
+      localSnapshots: ['snap'],
+    };
+    const run = await started(site, { reason: 'scheduled' });
+    const ended = await failureOf(run);
+    expect(ended.type).toBe('RepositoryDamaged');
+    expect(ended.message).toMatch(/was taken, but .*nothing of 1 earlier recovery points/);
+    const { criteria, findings } = await run.status();
+    expect(site.recovery.points.size).toBe(1);
+    expect(criteria).toMatchObject([
+      { id: 'repository-sound', pass: true },
+      { id: 'earlier-points-lost', pass: false },
+    ]);
+    expect(findings).toMatchObject([
+      {
+        id: 'earlier-points-lost',
+        level: 'warning',
+        evidence: { points: ['20261101T030000Z-emptied-backup'], localSnapshots: ['snap'] },
+      },
+    ]);
+    expect(site.notifications.map(({ kind }) => kind)).toEqual(['backup-late']);
+    expect(await shownBackup(run)).toBe('failed');
+  });
+
+  it('warns where automatic updates could not be held', async () => {
+    const site = harness().site('unheld');
+    site.recovery.unheld = 'WordPress ended early';
+    const report = await (await started(site)).result<BackupReport>();
+    expect(report.findings).toMatchObject([
+      { level: 'warning', message: expect.stringContaining('WordPress ended early') as string },
+    ]);
+  });
+
+  it('says in the point that nobody may know whether its document is locked', async () => {
+    const site = harness().site('lock-unknown');
+    site.recovery.objectLock = null;
+    const report = await (await started(site)).result<BackupReport>();
+    expect(report.recoveryPoint?.missing.join('\n')).toMatch(/object lock .* bucket media has it/);
+  });
+
   it('started with the site alone is a manual one', async () => {
     const site = harness().site('alone');
     await (await started(site)).result();

@@ -1,3 +1,4 @@
+import type { MetricMeter } from '@temporalio/common';
 import type { Site } from '../../domain/site/schema.ts';
 import {
   cancellationRequested,
@@ -22,13 +23,15 @@ import { phpPods } from '../kubernetes/php-pods.ts';
 export interface BackupDeps extends RecoveryCoreDeps {
   /** DigitalOcean's API for sites that name none; the official one when absent. */
   digitaloceanEndpoint?: string;
+  /** Where the age of the newest point is shown; nowhere when absent. */
+  meter?: MetricMeter;
 }
 
 /**
  * The pod that shows the site as visitors meet it. A site that a plugin has broken has none that is ready; then one in which PHP
- * runs. @throws Unavailable when there is neither
+ * runs. Null when there is neither.
  */
-export async function requirePod(deps: BackupDeps, site: Site): Promise<string> {
+export async function findPod(deps: BackupDeps, site: Site): Promise<string | null> {
   const k = siteCluster(deps, site);
   const deployment = await readDeployment(k, site);
   const service = await readService(k, site);
@@ -36,7 +39,13 @@ export async function requirePod(deps: BackupDeps, site: Site): Promise<string> 
   const pod = servingPod(pods, service?.spec?.selector?.[TRACK_LABEL] !== undefined);
   if (pod !== null) return pod.name;
   const [running] = deployment === null ? [] : await phpPods(k, site);
-  if (running !== undefined) return running.name;
+  return running?.name ?? null;
+}
+
+/** The same where it is needed. @throws Unavailable when PHP runs in no pod */
+export async function requirePod(deps: BackupDeps, site: Site): Promise<string> {
+  const pod = await findPod(deps, site);
+  if (pod !== null) return pod;
   const { namespace, deployment: name } = site.cluster;
   throw failure('Unavailable', `PHP runs in no pod of Deployment ${namespace}/${name}`);
 }

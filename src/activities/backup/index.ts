@@ -1,5 +1,5 @@
 import type { BackupActivities } from '../contracts.ts';
-import { createAgeActivities } from './age.ts';
+import { createAgeActivities, createBackupAges } from './age.ts';
 import { createAppActivities } from './app.ts';
 import { createCheckActivities } from './check.ts';
 import { createDatabaseActivities } from './database.ts';
@@ -17,6 +17,7 @@ export type { BackupDeps } from './deps.ts';
 
 /** The steps of a backup. */
 export function createBackupActivities(deps: BackupDeps): BackupActivities {
+  const ages = createBackupAges(deps);
   return {
     ...createObjectStorageActivities(deps),
     ...createPrepareActivities(deps),
@@ -26,9 +27,9 @@ export function createBackupActivities(deps: BackupDeps): BackupActivities {
     ...createVolumeActivities(deps),
     ...createFilesActivities(deps),
     ...createDatabaseActivities(deps),
-    ...createRecordActivities(deps),
+    ...createRecordActivities(deps, ages),
     ...createRetentionActivities(deps),
     ...createCheckActivities(deps),
-    ...createAgeActivities(deps),
+    ...createAgeActivities(deps, ages),
   };
 }

@@ -3,7 +3,8 @@ import type { ObjectStoragePart } from '../../domain/recovery/point.ts';
 import type { Site } from '../../domain/site/schema.ts';
 import type { BackupActivities } from '../contracts.ts';
 import { failureTypeOf } from '../failure.ts';
-import { openObjectStorage, storageKeys, type ObjectStorage } from '../object-storage/client.ts';
+import { withStorage } from '../object-storage/client.ts';
+import { siteObjectLock, withSiteStorage } from '../object-storage/lock.ts';
 import { ownBucketOf, repositoryPassword } from '../recovery/repository.ts';
 import type { BackupDeps } from './deps.ts';
 
@@ -22,7 +23,7 @@ export function createObjectStorageActivities(
       }
       const { bucket } = site.storage.objects;
       const why = await reasonOf(() =>
-        withStorage(deps, site, site.storage.objects.credentials, (storage) =>
+        withSiteStorage(deps.secrets, site, site.storage.objects.credentials, (storage) =>
           storage.call(`bucket ${bucket}`, (client) =>
             client.send(new HeadBucketCommand({ Bucket: bucket })),
           ),
@@ -35,7 +36,7 @@ export function createObjectStorageActivities(
       if (own !== null) {
         const { bucket: other } = own.objects;
         const problem = await reasonOf(() =>
-          withBucket(deps, own, (storage) =>
+          withStorage(deps.secrets, own, (storage) =>
             storage.call(`bucket ${other}`, (client) =>
               client.send(new HeadBucketCommand({ Bucket: other })),
             ),
@@ -57,7 +58,10 @@ export function createObjectStorageActivities(
       const versioning =
         (await versioningOf(deps, site, credentials)) ??
         (adminCredentials === undefined ? null : await versioningOf(deps, site, adminCredentials));
-      return { provider, bucket, versioning: versioning ?? false, asOf };
+      const objectLock = await withSiteStorage(deps.secrets, site, credentials, (storage) =>
+        siteObjectLock(deps.secrets, site, storage),
+      );
+      return { provider, bucket, versioning: versioning ?? false, objectLock, asOf };
     },
   };
 }
@@ -66,7 +70,7 @@ export function createObjectStorageActivities(
 async function versioningOf(deps: BackupDeps, site: Site, keys: string): Promise<boolean | null> {
   const { bucket } = site.storage.objects;
   try {
-    const answer = await withStorage(deps, site, keys, (storage) =>
+    const answer = await withSiteStorage(deps.secrets, site, keys, (storage) =>
       storage.call(`versioning of bucket ${bucket}`, (client) =>
         client.send(new GetBucketVersioningCommand({ Bucket: bucket })),
       ),
@@ -75,35 +79,6 @@ async function versioningOf(deps: BackupDeps, site: Site, keys: string): Promise
   } catch (error) {
     if (failureTypeOf(error) === 'Forbidden') return null;
     throw error;
-  }
-}
-
-async function withStorage<T>(
-  deps: BackupDeps,
-  site: Site,
-  keys: string,
-  use: (storage: ObjectStorage) => Promise<T>,
-): Promise<T> {
-  const { objects } = site.storage;
-  return withBucket(deps, { objects, keys, ca: objects.ca }, use);
-}
-
-/** @param place.keys, place.ca references */
-async function withBucket<T>(
-  deps: BackupDeps,
-  place: { objects: Site['storage']['objects']; keys: string; ca: string | undefined },
-  use: (storage: ObjectStorage) => Promise<T>,
-): Promise<T> {
-  const { objects, keys, ca } = place;
-  const storage = openObjectStorage({
-    objects,
-    keys: await storageKeys(deps.secrets, keys),
-    ca: ca === undefined ? undefined : await deps.secrets.resolve(ca),
-  });
-  try {
-    return await use(storage);
-  } finally {
-    storage.close();
   }
 }
 

@@ -8,11 +8,12 @@ import { remove } from '../kubernetes/apply.ts';
 import { calling } from '../kubernetes/errors.ts';
 import { waitUntil } from '../kubernetes/wait.ts';
 import { openCatalogue } from '../recovery/catalogue.ts';
-import { siteCluster } from '../recovery/deps.ts';
+import { siteCluster, type RecoveryCoreDeps } from '../recovery/deps.ts';
 import { recoverySecretName } from '../recovery/objects.ts';
 import { repositoryOf } from '../recovery/repository.ts';
 import { removeToolboxJob, resultOf, runToolboxJob, toolboxScript } from '../recovery/toolbox.ts';
-import { requirePod, type BackupDeps } from './deps.ts';
+import { findPod, type BackupDeps } from './deps.ts';
+import { findLostPoints } from './lost-points.ts';
 import { jobName, jobPrefix, lockHolders, POINT_LABEL, roles, snapshotName } from './names.ts';
 import { createVolumeSnapshots } from './volume-snapshots.ts';
 
@@ -23,8 +24,8 @@ const prepareScript = toolboxScript(
 );
 const discardScript = toolboxScript(new URL('./scripts/discard.sh', import.meta.url), 'restic');
 
-/** Longer than a backup takes; WordPress's lock expires by itself after it. */
-const holdSeconds = 3 * 3_600;
+/** Longer than a backup takes whose Job has to run twice; WordPress's lock expires by itself after it. */
+const holdSeconds = 12 * 3_600;
 /** An update of WordPress in the background takes minutes. */
 const updateTimeoutMs = 900_000;
 
@@ -63,15 +64,13 @@ export function createPrepareActivities(
     }
   }
 
-  /** Snapshots of volumes but those of these points. */
-  async function removeSnapshots(site: Site, points: string[]) {
+  /** Snapshots of volumes that this point took. */
+  async function removeSnapshots(site: Site, id: string) {
     for (const kind of kinds) {
       try {
-        await kind.removeAll(site, ({ claim, name }) =>
-          points.some((point) => snapshotName(point, claim) === name),
-        );
+        await kind.removeAll(site, ({ claim, name }) => snapshotName(id, claim) !== name);
       } catch (error) {
-        // Old snapshots are in nobody's way; the provider's API may be.
+        // One that stays is in nobody's way, and retention removes it; the provider's API may be in trouble.
         if (failureTypeOf(error) === null) throw error;
       }
     }
@@ -86,7 +85,6 @@ export function createPrepareActivities(
         site,
         (labels) => labels[POINT_LABEL] !== key && !labels['name']?.endsWith(`-${key}`),
       );
-      await removeSnapshots(site, [...(await knownPoints(deps, site)), id]);
       const repository = await repositoryOf(deps, site);
       const outcome = await runToolboxJob(siteCluster(deps, site), site, {
         name: jobName('prepare', id),
@@ -96,9 +94,10 @@ export function createPrepareActivities(
         secretFiles: repository.secretFiles,
         timeoutMs: 600_000,
       });
-      const { created } = resultOf<{ created: boolean }>(outcome, 'the repository');
-      await holdUpdates(deps, input);
-      return { repository: repository.url, created };
+      const result = resultOf<{ created: boolean; empty: boolean }>(outcome, 'the repository');
+      const { created, empty } = result;
+      const lost = empty ? await findLostPoints(deps, kinds, input, repository.url) : null;
+      return { repository: repository.url, created, lost, unheld: await holdUpdates(deps, input) };
     },
 
     async discardRecoveryPoint({ site, id, operationId }) {
@@ -109,10 +108,9 @@ export function createPrepareActivities(
         site,
         (labels) => labels[POINT_LABEL] === key || labels['name']?.endsWith(`-${key}`) === true,
       );
-      await removeSnapshots(
-        site,
-        (await knownPoints(deps, site)).filter((point) => point !== id),
-      );
+      // An attempt that was cut off may have written it; no point is offered whose data goes.
+      await withdraw(deps, site, id, operationId);
+      await removeSnapshots(site, id);
       await remove(k, {
         apiVersion: 'v1',
         kind: 'Secret',
@@ -137,25 +135,37 @@ export function createPrepareActivities(
   };
 }
 
-async function knownPoints(deps: BackupDeps, site: Site): Promise<string[]> {
+/** Takes a point out of the catalogue; where nobody may delete there, nobody is to count on it. */
+export async function withdraw(
+  deps: RecoveryCoreDeps,
+  site: Site,
+  id: string,
+  operationId: string,
+): Promise<void> {
   const catalogue = await openCatalogue(deps, site);
   try {
-    return await catalogue.list();
+    await catalogue.remove(id);
+  } catch (error) {
+    const type = failureTypeOf(error);
+    // Without a bucket there is no document either.
+    if (type === 'NotFound') return;
+    if (type !== 'Forbidden') throw error;
+    const bad = { at: deps.now().toISOString(), by: operationId, findings: ['half-finished'] };
+    await catalogue.setState(id, { bad });
   } finally {
     catalogue.close();
   }
 }
 
-/** A site that is broken is copied all the same, without the hold: nothing updates itself there. */
-async function holdUpdates(deps: BackupDeps, { site, id }: PointInput): Promise<void> {
-  let pod: string;
-  try {
-    pod = await requirePod(deps, site);
-  } catch (error) {
-    if (failureTypeOf(error) === 'Unavailable') return;
-    throw error;
-  }
-  await waitUntil({
+/**
+ * A site that is broken is copied all the same, without the hold.
+ *
+ * @returns why there is none, where PHP runs that could update something.
+ */
+async function holdUpdates(deps: BackupDeps, { site, id }: PointInput): Promise<string | null> {
+  const pod = await findPod(deps, site);
+  if (pod === null) return null;
+  return waitUntil<string | null>({
     what: "WordPress's own update is done",
     timeoutMs: updateTimeoutMs,
     intervalMs: 5_000,
@@ -166,11 +176,11 @@ async function holdUpdates(deps: BackupDeps, { site, id }: PointInput): Promise<
       try {
         answer = (await deps.agent.run(site, pod, 'hold-updates', args)) as typeof answer;
       } catch (error) {
-        if (failureTypeOf(error) === 'AgentFailed') return { done: true };
+        if (failureTypeOf(error) === 'AgentFailed') return { done: (error as Error).message };
         throw error;
       }
       return answer.held
-        ? { done: true }
+        ? { done: null }
         : { missing: `it runs since ${answer.since ?? 'a moment'}` };
     },
   });

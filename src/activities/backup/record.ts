@@ -3,21 +3,34 @@ import type { RecoveryPointRef } from '../../domain/operation.ts';
 import type { FilesPart, RecoveryPoint, WordPressPart } from '../../domain/recovery/point.ts';
 import type { Site } from '../../domain/site/schema.ts';
 import type { BackupActivities } from '../contracts.ts';
-import { failure, failureTypeOf } from '../failure.ts';
+import { failure } from '../failure.ts';
 import { openCatalogue } from '../recovery/catalogue.ts';
-import { requirePod, type BackupDeps } from './deps.ts';
+import type { BackupAges } from './age.ts';
+import { findPod, type BackupDeps } from './deps.ts';
+
+/** A shared volume gives a hundred files a second where it is slow; a line of the manifest has about 150 bytes. */
+const comparing = {
+  timeoutMs: 1_200_000,
+  // The copy is made already: it is compared once more before it is given up.
+  onTimeout: 'Unavailable',
+  maxOutputBytes: 64 * 1024 * 1024,
+} as const;
 
 /** `recordRecoveryPoint`: only what is whole gets a document. */
 export function createRecordActivities(
   deps: BackupDeps,
+  ages: BackupAges,
 ): Pick<BackupActivities, 'recordRecoveryPoint'> {
   return {
     async recordRecoveryPoint({ site, point }) {
       requireWhole(site, point);
-      await requireUnchanged(deps, site, point);
       const catalogue = await openCatalogue(deps, site);
       try {
-        const { digest } = await catalogue.write(point);
+        // Whatever happened to the site since an earlier attempt wrote it, the copy is what it was.
+        const earlier = await catalogue.recorded(point);
+        if (earlier === null) await requireUnchanged(deps, site, point);
+        const { digest } = earlier ?? (await catalogue.write(point));
+        ages.taken(site, point.takenAt);
         return { ref: refOf(point), digest };
       } finally {
         catalogue.close();
@@ -59,13 +72,11 @@ async function requireUnchanged(
   { id, files, wordpress }: RecoveryPoint,
 ): Promise<void> {
   if (files?.trees === undefined) return;
-  let pod: string;
-  try {
-    pod = await requirePod(deps, site);
-  } catch (error) {
+  const pod = await findPod(deps, site);
+  if (pod === null) {
     // Nobody can install a plugin on a site of which no pod runs.
-    if (failureTypeOf(error) === 'Unavailable' && wordpress === null) return;
-    throw error;
+    if (wordpress === null) return;
+    throw failure('Unavailable', `PHP runs in no pod of ${site.name}: nothing can be compared`);
   }
   const changed = await changedTrees(deps, site, pod, files);
   if (wordpress !== null) changed.push(...(await changedExtensions(deps, site, pod, wordpress)));
@@ -84,15 +95,18 @@ async function changedTrees(
   { trees = {} }: FilesPart,
 ): Promise<string[]> {
   const folders = Object.keys(trees);
-  const now = await deps.agent.treeDigests(site, pod, folders);
+  const now = await deps.agent.treeDigests(site, pod, folders, comparing);
   const changed: string[] = [];
   for (const folder of folders) {
     if (now[folder]?.digest === trees[folder]?.digest) continue;
     // Excluded folders and odd names make the plain digest another one.
-    const files = (await deps.agent.run(site, pod, 'tree-manifest', { folder })) as Record<
-      string,
-      string
-    >;
+    const files = (await deps.agent.run(
+      site,
+      pod,
+      'tree-manifest',
+      { folder },
+      comparing,
+    )) as Record<string, string>;
     if (digestOfTree(files, excludedBelow(site, folder)) !== trees[folder]?.digest)
       changed.push(folder);
   }

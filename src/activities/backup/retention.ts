@@ -10,6 +10,7 @@ import { recoverySecretName } from '../recovery/objects.ts';
 import { repositoryOf } from '../recovery/repository.ts';
 import { resultOf, runToolboxJob, toolboxScript } from '../recovery/toolbox.ts';
 import type { BackupDeps } from './deps.ts';
+import { isLost, isOlderThanCatalogue } from './lost-points.ts';
 import { jobName, lockHolders, snapshotName } from './names.ts';
 import { createVolumeSnapshots } from './volume-snapshots.ts';
 
@@ -25,6 +26,8 @@ const script = toolboxScript(
 interface Inventory {
   points: RecoveryPoint[];
   retained: RetainedPoint[];
+  /** Ids of points whose repository is gone. */
+  lost: string[];
   /** Ids whose document cannot be trusted: what belongs to them is left alone, for a person to look at. */
   unreadable: string[];
 }
@@ -45,7 +48,11 @@ export function createRetentionActivities(
       try {
         const inventory = await readInventory(catalogue);
         const plan = retain(inventory.retained, site.backup.keep, site.backup.timeZone);
+        // Before the documents: snapshots of a point that no document names would be taken for those of a lost catalogue.
+        await removeLocalSnapshots(site, inventory, plan.remove);
         for (const point of plan.remove) {
+          // Somebody may have pinned it since it was looked at.
+          if ((await catalogue.state(point)).pinned !== null) continue;
           await catalogue.remove(point);
           await remove(k, {
             apiVersion: 'v1',
@@ -56,7 +63,7 @@ export function createRetentionActivities(
           removed.push(point);
         }
         unreadable = inventory.unreadable;
-        kept = inventory.points.filter((point) => !plan.remove.includes(point.id));
+        kept = inventory.points.filter((point) => !removed.includes(point.id));
       } finally {
         catalogue.close();
       }
@@ -74,7 +81,6 @@ export function createRetentionActivities(
         timeoutMs,
       });
       const result = resultOf<{ points: string[] }>(outcome, 'retention');
-      await removeLocalSnapshots(site, kept, unreadable);
       // Points of which an interrupted attempt had removed the document alone are among those that restic names.
       const known = new Set(kept.map((point) => point.id));
       const all = new Set([...removed, ...result.points.filter((point) => !known.has(point))]);
@@ -82,26 +88,40 @@ export function createRetentionActivities(
     },
   };
 
-  /** The newest points keep their snapshots in the cluster, for a quick restore. */
-  async function removeLocalSnapshots(site: Site, kept: RecoveryPoint[], unreadable: string[]) {
-    const newest = [...kept]
+  /**
+   * The newest points keep their snapshots in the cluster, for a quick restore. So does what has nothing else any more: points
+   * whose repository is gone, and those from before the catalogue.
+   */
+  async function removeLocalSnapshots(
+    site: Site,
+    { points, lost, unreadable }: Inventory,
+    removed: string[],
+  ) {
+    const newest = points
+      .filter(({ id }) => !removed.includes(id) && !lost.includes(id))
       .sort((a, b) => (a.takenAt < b.takenAt ? 1 : -1))
       .slice(0, site.backup.localSnapshots)
       .map((point) => point.id);
+    const kept = [...newest, ...unreadable, ...lost.filter((id) => !removed.includes(id))];
+    const all = [...points.map(({ id }) => id), ...unreadable];
     for (const kind of kinds) {
-      await kind.removeAll(site, ({ claim, name }) =>
-        [...newest, ...unreadable].some((id) => snapshotName(id, claim) === name),
+      await kind.removeAll(
+        site,
+        ({ claim, name }) =>
+          kept.some((id) => snapshotName(id, claim) === name) || isOlderThanCatalogue(name, all),
       );
     }
   }
 }
 
 async function readInventory(catalogue: Catalogue): Promise<Inventory> {
-  const inventory: Inventory = { points: [], retained: [], unreadable: [] };
+  const inventory: Inventory = { points: [], retained: [], lost: [], unreadable: [] };
   for (const id of await catalogue.list()) {
     try {
       const point = await catalogue.read(id);
-      const { pinned, bad } = await catalogue.state(id);
+      const state = await catalogue.state(id);
+      const { pinned, bad } = state;
+      if (isLost(state)) inventory.lost.push(id);
       inventory.points.push(point);
       inventory.retained.push({
         id,

@@ -106,12 +106,12 @@ export function createCsiSnapshots(deps: BackupDeps): VolumeSnapshots {
       return { claim: name, subPath: volume.subPath, live: false, temporary: true };
     },
 
+    list: async (site) => (await listSnapshots(siteCluster(deps, site), site)).map(addressOf),
+
     async removeAll(site, keep) {
       const k = siteCluster(deps, site);
       const removed: string[] = [];
-      for (const one of await listSnapshots(k, site)) {
-        const name = one.metadata?.name ?? '';
-        const claim = one.spec?.source?.persistentVolumeClaimName ?? '';
+      for (const { claim, name } of (await listSnapshots(k, site)).map(addressOf)) {
         if (keep({ claim, name })) continue;
         await remove(k, ref(site, name));
         removed.push(name);
@@ -120,6 +120,11 @@ export function createCsiSnapshots(deps: BackupDeps): VolumeSnapshots {
     },
   };
 }
+
+const addressOf = ({ metadata, spec }: VolumeSnapshot) => ({
+  claim: spec?.source?.persistentVolumeClaimName ?? '',
+  name: metadata?.name ?? '',
+});
 
 /** A claim of this name may still be on its way out, after an earlier attempt. */
 async function untilNotLeaving(k: KubernetesClients, site: Site, name: string): Promise<void> {

@@ -64,14 +64,20 @@ export function createNfsSnapshots(deps: BackupDeps): VolumeSnapshots {
       return { claim: volume.claim, subPath, live: false, temporary: false };
     },
 
+    async list(site) {
+      if (shareIdOf(site) === null) return [];
+      const { api, share: found } = await share(site);
+      const claim = site.storage.sharedClaim.name;
+      return (await api.nfsSnapshots(found)).filter(isOurs).map(({ name }) => ({ claim, name }));
+    },
+
     async removeAll(site, keep) {
       if (shareIdOf(site) === null) return [];
       const { api, share: found } = await share(site);
       const claim = site.storage.sharedClaim.name;
       const removed: string[] = [];
-      for (const one of await api.nfsSnapshots(found)) {
-        // Of the share's snapshots only our own; people and schedules of the provider make theirs.
-        if (!one.name.startsWith(namePrefix) || keep({ claim, name: one.name })) continue;
+      for (const one of (await api.nfsSnapshots(found)).filter(isOurs)) {
+        if (keep({ claim, name: one.name })) continue;
         await api.deleteNfsSnapshot(one.id, found.region);
         removed.push(one.name);
       }
@@ -79,6 +85,9 @@ export function createNfsSnapshots(deps: BackupDeps): VolumeSnapshots {
     },
   };
 }
+
+/** Of the share's snapshots only our own; people and schedules of the provider make theirs. */
+const isOurs = ({ name }: NfsSnapshotInfo) => name.startsWith(namePrefix);
 
 function shareIdOf(site: Site): string | null {
   const { provisioner } = site.storage;

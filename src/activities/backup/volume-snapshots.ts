@@ -34,6 +34,8 @@ export interface VolumeSnapshots {
     volume: ContentVolume,
     snapshot: VolumeSnapshotRef,
   ): Promise<CopySource>;
+  /** Snapshots of all points of the site. */
+  list(site: Site): Promise<{ claim: string; name: string }[]>;
   /** Removes snapshots of points for which `keep` says no. */
   removeAll(
     site: Site,

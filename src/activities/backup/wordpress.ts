@@ -2,7 +2,7 @@ import { request } from 'undici';
 import type { WordPressPart } from '../../domain/recovery/point.ts';
 import type { Site } from '../../domain/site/schema.ts';
 import type { BackupActivities } from '../contracts.ts';
-import { requirePod, type BackupDeps } from './deps.ts';
+import { findPod, requirePod, type BackupDeps } from './deps.ts';
 
 /** `describeWordPress` and `releasePluginUpdates`: what a backup asks of WordPress itself. */
 export function createWordPressActivities(
@@ -20,8 +20,9 @@ export function createWordPressActivities(
     },
 
     async releasePluginUpdates({ site, id }) {
-      const pod = await requirePod(deps, site);
-      await deps.agent.run(site, pod, 'release-updates', { point: id });
+      const pod = await findPod(deps, site);
+      // Where no PHP runs there is nobody to tell, and a rollback of such a site shall not wait; the hold ends by itself.
+      if (pod !== null) await deps.agent.run(site, pod, 'release-updates', { point: id });
     },
   };
 }

@@ -1,5 +1,6 @@
 import { PassThrough, type Readable, Writable } from 'node:stream';
 import { Exec, type KubeConfig, type V1Status } from '@kubernetes/client-node';
+import type { FailureType } from '../../domain/failures.ts';
 import { failure } from '../failure.ts';
 
 export interface ExecRequest {
@@ -11,6 +12,8 @@ export interface ExecRequest {
   stdin?: string | Buffer;
   /** Default 60,000. */
   timeoutMs?: number;
+  /** Failure type at the time-out; default AgentFailed: a WordPress that hangs counts as broken, and is not asked again. */
+  onTimeout?: FailureType;
   signal?: AbortSignal;
   /** Output beyond this many bytes ends the command; default 16 MiB. */
   maxOutputBytes?: number;
@@ -25,7 +28,8 @@ export interface ExecResult {
 /**
  * Runs a command in a container and waits for its end. A status other than 0 is a result, not an error.
  *
- * @throws Forbidden, NotFound, Unavailable (the connection was refused or broke), AgentFailed (no end within `timeoutMs`).
+ * @throws Forbidden, NotFound, Unavailable (the connection was refused or broke), AgentFailed (too much output, or no end within
+ *   `timeoutMs` unless `onTimeout` names another type).
  */
 export type ExecInPod = (request: ExecRequest) => Promise<ExecResult>;
 
@@ -46,12 +50,16 @@ export function createExec(config: KubeConfig): ExecInPod {
     request.signal?.throwIfAborted();
     const limit = request.maxOutputBytes ?? defaultMaxOutputBytes;
     const { promise, resolve, reject } = Promise.withResolvers<number>();
+    // One that comes before or after anybody waits for it (while connecting, the socket's own close) must not surface as unhandled.
+    promise.catch(() => undefined);
     const stdout = collector(limit, reject);
     const stderr = collector(limit, reject);
     const stdin = request.stdin === undefined ? null : openInput(request.stdin);
     const timeoutMs = request.timeoutMs ?? defaultTimeoutMs;
     const timer = setTimeout(() => {
-      reject(failure('AgentFailed', `${where}: no end within ${timeoutMs} ms`));
+      reject(
+        failure(request.onTimeout ?? 'AgentFailed', `${where}: no end within ${timeoutMs} ms`),
+      );
     }, timeoutMs);
     const onAbort = () => reject(request.signal?.reason as Error);
     request.signal?.addEventListener('abort', onAbort, { once: true });
@@ -86,8 +94,6 @@ export function createExec(config: KubeConfig): ExecInPod {
     } finally {
       clearTimeout(timer);
       request.signal?.removeEventListener('abort', onAbort);
-      // A late rejection (the socket's own close) must not surface as unhandled.
-      promise.catch(() => undefined);
       socket?.close();
     }
   };

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { Agent, request } from 'node:https';
 import { request as plainRequest } from 'node:http';
 import { S3Client } from '@aws-sdk/client-s3';
@@ -60,6 +61,7 @@ export function openObjectStorage(options: ObjectStorageOptions): ObjectStorage 
     responseChecksumValidation: 'WHEN_REQUIRED',
     requestHandler: { httpsAgent: agent, connectionTimeout: timeoutMs, requestTimeout: timeoutMs },
   });
+  addContentMd5(client);
   if (!storageProviders[options.objects.provider].locationConstraint) {
     client.middlewareStack.remove('locationConstraintMiddleware');
   }
@@ -80,6 +82,46 @@ export function openObjectStorage(options: ObjectStorageOptions): ObjectStorage 
       agent.destroy();
     },
   };
+}
+
+/**
+ * An object storage for as long as `use` takes.
+ *
+ * @param place.keys, place.ca references to secrets
+ * @throws SecretMissing, InvalidSite
+ */
+export async function withStorage<T>(
+  secrets: SecretResolver,
+  place: { objects: Site['storage']['objects']; keys: string; ca: string | undefined },
+  use: (storage: ObjectStorage) => Promise<T>,
+): Promise<T> {
+  const storage = openObjectStorage({
+    objects: place.objects,
+    keys: await storageKeys(secrets, place.keys),
+    ca: place.ca === undefined ? undefined : await secrets.resolve(place.ca),
+  });
+  try {
+    return await use(storage);
+  } finally {
+    storage.close();
+  }
+}
+
+/**
+ * Amazon takes nothing under object lock, a bucket's default retention too, without a checksum
+ * (https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html). This one every provider knows.
+ */
+function addContentMd5({ middlewareStack }: S3Client): void {
+  middlewareStack.add(
+    (next, { commandName }) =>
+      (args) => {
+        const { Body: body } = args.input as { Body?: unknown };
+        if (commandName !== 'PutObjectCommand' || typeof body !== 'string') return next(args);
+        const ContentMD5 = createHash('md5').update(body).digest('base64');
+        return next({ ...args, input: { ...args.input, ContentMD5 } });
+      },
+    { step: 'initialize', name: 'contentMd5' },
+  );
 }
 
 /** Keys behind a reference: a secret with `accessKeyId` and `secretAccessKey`. @throws SecretMissing */

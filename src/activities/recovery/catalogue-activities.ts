@@ -81,7 +81,13 @@ export function createCatalogueActivities(deps: RecoveryCoreDeps): CatalogueActi
       }),
 
     async verifyRecoveryPoint({ site, id, operationId }) {
-      const point = await withCatalogue(site, (catalogue) => catalogue.read(id));
+      let point: RecoveryPoint;
+      try {
+        point = await withCatalogue(site, (catalogue) => catalogue.read(id));
+      } catch (error) {
+        if (failureTypeOf(error) !== 'CatalogueTampered') throw error;
+        return untrusted((error as Error).message);
+      }
       const data = await readData(deps, site, point, operationId);
       const criteria = criteriaOf(point, data);
       const findings = criteria.filter((one) => isDamage(one)).map((one) => one.id);
@@ -168,12 +174,32 @@ async function readData(
   return resultOf<PointData>(outcome, `reading ${point.id}`);
 }
 
+/** Titles of the criteria, by id, in their order. */
+const titles = {
+  'document-signed': "The document is what was written with the repository's password",
+  'files-readable': 'Every byte of the files is what was copied',
+  'files-manifest': 'The manifest of the files is the one whose digest the document holds',
+  'database-readable': 'Every byte of the dump is what was copied',
+  'database-size': 'The dump is as long as it was',
+} as const;
+
+/** Criteria of a point whose document cannot be trusted: what it names is looked at no further. */
+function untrusted(why: string): CriterionResult[] {
+  return Object.entries(titles).map(([id, title]) => {
+    const signed = id === 'document-signed';
+    return {
+      ...{ id, title, measured: signed ? false : null, target: true, pass: false },
+      evidence: signed ? why : 'not measured: the document cannot be trusted',
+    };
+  });
+}
+
 /** Criteria of a point's document and data; a part that the point does not have fails. Pure. */
 export function criteriaOf(point: RecoveryPoint, data: PointData): CriterionResult[] {
   const { files, database } = data;
-  const readable = (id: string, title: string, part: { words: string } | null) => ({
+  const readable = (id: keyof typeof titles, part: { words: string } | null) => ({
     id,
-    title,
+    title: titles[id],
     measured: part === null ? null : part.words === '',
     target: true,
     pass: part?.words === '',
@@ -183,25 +209,25 @@ export function criteriaOf(point: RecoveryPoint, data: PointData): CriterionResu
   return [
     {
       id: 'document-signed',
-      title: "The document is what was written with the repository's password",
+      title: titles['document-signed'],
       measured: true,
       target: true,
       pass: true,
       evidence: { id: point.id, site: point.site },
     },
-    readable('files-readable', 'Every byte of the files is what was copied', files),
+    readable('files-readable', files),
     {
       id: 'files-manifest',
-      title: 'The manifest of the files is the one whose digest the document holds',
+      title: titles['files-manifest'],
       measured: files?.manifest ?? null,
       target: true,
       pass: files?.manifest === true,
       evidence: { files: point.files?.files ?? null, digest: point.files?.manifestDigest ?? null },
     },
-    readable('database-readable', 'Every byte of the dump is what was copied', database),
+    readable('database-readable', database),
     {
       id: 'database-size',
-      title: 'The dump is as long as it was',
+      title: titles['database-size'],
       measured: database?.bytes ?? null,
       target: point.database?.bytes ?? null,
       pass: database !== null && database.bytes === point.database?.bytes,

@@ -1,7 +1,6 @@
 import {
   DeleteObjectCommand,
   GetObjectCommand,
-  GetObjectLockConfigurationCommand,
   ListObjectsV2Command,
   ListObjectVersionsCommand,
   PutObjectCommand,
@@ -36,23 +35,13 @@ export interface CatalogueStore {
 
 const unsupported = new Set(['NotImplemented', 'MethodNotAllowed', 'InvalidRequest']);
 
-export function createCatalogueStore(storage: ObjectStorage, bucket: string): CatalogueStore {
-  let locking: Promise<boolean> | null = null;
-
-  /** Whether the bucket can lock objects. */
-  async function canLock(): Promise<boolean> {
-    return storage.call(`bucket ${bucket}`, async (client) => {
-      try {
-        const answer = await client.send(new GetObjectLockConfigurationCommand({ Bucket: bucket }));
-        return answer.ObjectLockConfiguration?.ObjectLockEnabled === 'Enabled';
-      } catch (error) {
-        const status = storageStatus(error);
-        if (storageErrorCode(error) === 'NoSuchBucket' || status === null) throw error;
-        // Without object lock, or without the right to ask for it.
-        return false;
-      }
-    });
-  }
+/** @param canLock whether the bucket can lock objects; null when nobody may ask, and then nothing is locked. */
+export function createCatalogueStore(
+  storage: ObjectStorage,
+  bucket: string,
+  canLock: () => Promise<boolean | null>,
+): CatalogueStore {
+  let locking: Promise<boolean | null> | null = null;
 
   async function list(prefix: string) {
     const objects: { key: string; at: Date }[] = [];
@@ -122,7 +111,7 @@ export function createCatalogueStore(storage: ObjectStorage, bucket: string): Ca
 
     async put(key, text, options) {
       const wanted = options.lockedUntil !== undefined;
-      const locked = wanted && (await (locking ??= canLock()));
+      const locked = wanted && (await (locking ??= canLock())) === true;
       await putOnce(key, text, options, locked);
     },
 

@@ -7,6 +7,7 @@ import type {
 import type { Site } from '../../domain/site/schema.ts';
 import { failure, failureTypeOf } from '../failure.ts';
 import { openObjectStorage, storageKeys } from '../object-storage/client.ts';
+import { siteObjectLock } from '../object-storage/lock.ts';
 import {
   createSigner,
   documentText,
@@ -27,6 +28,8 @@ export interface Catalogue {
   list(): Promise<string[]>;
   /** @throws InvalidInput (no id, or a point of another site), NotFound, CatalogueTampered */
   read(id: string): Promise<RecoveryPoint>;
+  /** The digest where this very document is there already; null where none is, or another one. */
+  recorded(point: RecoveryPoint): Promise<{ digest: string } | null>;
   /** Writes the document once; the same again changes nothing. @throws Conflict when another one is there. */
   write(point: RecoveryPoint): Promise<{ digest: string }>;
   /** What became known of a point later; nothing yet when there is no document. @throws CatalogueTampered */
@@ -66,7 +69,9 @@ export async function openCatalogue(deps: RecoveryCoreDeps, site: Site): Promise
     keys: await storageKeys(deps.secrets, objects.credentials),
     ca: objects.ca === undefined ? undefined : await deps.secrets.resolve(objects.ca),
   });
-  const store = createCatalogueStore(storage, objects.bucket);
+  const store = createCatalogueStore(storage, objects.bucket, () =>
+    siteObjectLock(deps.secrets, site, storage),
+  );
   return catalogueOf(store, signer, site, deps, () => storage.close());
 }
 
@@ -127,6 +132,13 @@ function catalogueOf(
 
     read,
 
+    async recorded(point) {
+      requireId(site, point.id);
+      const envelope = seal(signer, 'point', 'a site', point);
+      const found = await store.get(`${base}${point.id}/point.json`);
+      return found?.text === documentText(envelope) ? { digest: envelope.digest } : null;
+    },
+
     async write(point) {
       requireId(site, point.id);
       const envelope = seal(signer, 'point', 'a site', point);
@@ -167,8 +179,9 @@ function catalogueOf(
     async remove(id) {
       requireId(site, id);
       const keys = (await store.list(`${base}${id}/`)).map(({ key }) => key);
-      // The document last: what is interrupted here is found and finished by the next retention.
-      keys.sort((a, b) => Number(a.endsWith('/point.json')) - Number(b.endsWith('/point.json')));
+      // The document first: it is never there without what says that it is bad. What is interrupted here is found by the rest
+      // of its folder, and finished by the next retention.
+      keys.sort((a, b) => Number(b.endsWith('/point.json')) - Number(a.endsWith('/point.json')));
       for (const key of keys) await store.remove(key);
     },
 

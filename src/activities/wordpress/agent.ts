@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { randomBytes } from 'node:crypto';
+import type { FailureType } from '../../domain/failures.ts';
 import type { Json, JsonObject } from '../../domain/json.ts';
 import type { Site } from '../../domain/site/schema.ts';
 import type { PluginFact, TreeDigest } from '../../domain/wordpress.ts';
@@ -70,7 +71,7 @@ export interface WordPressAgent {
     pod: string,
     operation: AgentOperation,
     args?: JsonObject,
-    options?: { keepUser?: boolean },
+    options?: AgentLimits & { keepUser?: boolean },
   ): Promise<Json>;
   facts(
     site: Site,
@@ -78,7 +79,22 @@ export interface WordPressAgent {
     args?: { nonce: string; constants: string[] },
   ): Promise<WordPressFacts>;
   /** Digests of folders below the document root, by folder. */
-  treeDigests(site: Site, pod: string, folders: string[]): Promise<Record<string, TreeDigest>>;
+  treeDigests(
+    site: Site,
+    pod: string,
+    folders: string[],
+    limits?: AgentLimits,
+  ): Promise<Record<string, TreeDigest>>;
+}
+
+/** For operations that look at many files. */
+export interface AgentLimits {
+  /** Default: two minutes. */
+  timeoutMs?: number;
+  /** Failure type at the time-out; default AgentFailed, which is not tried again. */
+  onTimeout?: FailureType;
+  /** Default: that of `execInPod`. */
+  maxOutputBytes?: number;
 }
 
 /** Read once with the module: a fixed part of the program, not a resource that changes. */
@@ -159,7 +175,9 @@ export function createWordPressAgent(kubernetes: KubernetesClients): WordPressAg
           `eval(stream_get_contents(STDIN, ${length}));`,
         ],
         stdin: code,
-        timeoutMs: 120_000,
+        timeoutMs: options.timeoutMs ?? 120_000,
+        onTimeout: options.onTimeout,
+        maxOutputBytes: options.maxOutputBytes,
         signal: cancellationSignal(),
       });
       if (stdout.trim() === '') {
@@ -174,8 +192,8 @@ export function createWordPressAgent(kubernetes: KubernetesClients): WordPressAg
     async facts(site, pod, args) {
       return (await agent.run(site, pod, 'facts', args)) as unknown as WordPressFacts;
     },
-    async treeDigests(site, pod, folders) {
-      return (await agent.run(site, pod, 'tree-digest', { folders })) as unknown as Record<
+    async treeDigests(site, pod, folders, limits) {
+      return (await agent.run(site, pod, 'tree-digest', { folders }, limits)) as unknown as Record<
         string,
         TreeDigest
       >;

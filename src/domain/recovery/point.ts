@@ -178,6 +178,8 @@ export interface ObjectStoragePart {
   provider: string;
   bucket: string;
   versioning: boolean;
+  /** Whether it can lock objects, as the point's document then is; null when none of the site's keys may ask. */
+  objectLock?: boolean | null;
   asOf: string;
 }
 

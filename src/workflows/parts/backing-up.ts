@@ -1,9 +1,10 @@
 import type { CriterionResult } from '../../domain/criterion.ts';
 import type { OperationInput, OperationReport } from '../../domain/operation.ts';
+import type { Finding } from '../../domain/plan.ts';
 import type { RecoveryPointReason, Sentinel } from '../../domain/recovery/point.ts';
 import type { BackupReport } from '../../domain/recovery/request.ts';
 import { runActivity } from './activities.ts';
-import { fullPointSteps, takeFullPoint } from './full-point.ts';
+import { fullPointSteps, POINTS_LOST, takeFullPoint } from './full-point.ts';
 import { runOperation } from './operation.ts';
 import type { Operation } from './operation.ts';
 import { failure, isOutsideFailure, isStop } from './problems.ts';
@@ -77,17 +78,31 @@ export class BackingUp {
       check.id,
       check.title,
       async () => {
-        const criteria = await runActivity('checkRepository', input, check.title);
+        const measured = await runActivity('checkRepository', input, check.title);
+        const lost = status.findings.find(({ id }) => id === POINTS_LOST);
+        const criteria = lost === undefined ? measured : [...measured, pointsLost(lost)];
         status.criteria = criteria;
         const missed = shortfall(criteria);
         if (missed === null) return criteria;
-        const taken = `The recovery point ${this.#point} was taken, but its repository is damaged.`;
+        const taken = `The recovery point ${this.#point} was taken, but its repository is ${lost === undefined ? 'damaged' : 'not what it was'}.`;
         throw failure('RepositoryDamaged', `${taken} ${missed}`);
       },
       (criteria: CriterionResult[]) => criteria.map(({ id, pass }) => ({ id, pass })),
     );
     if (broken.length > 0) throw broken[0];
   }
+}
+
+/** The backup has ended well for the site as it is, and people have to hear all the same what they cannot go back to. */
+function pointsLost({ message }: Finding): CriterionResult {
+  return {
+    id: POINTS_LOST,
+    title: 'The repository holds the recovery points of before',
+    measured: null,
+    target: true,
+    pass: false,
+    evidence: message,
+  };
 }
 
 /** Runs a backup to its end in every case and reports. The body of the workflow `backup`. */

@@ -1,5 +1,5 @@
 import { CancellationScope } from '@temporalio/workflow';
-import type { PointInput } from '../../activities/contracts.ts';
+import type { PointInput, PreparedBackup } from '../../activities/contracts.ts';
 import type { Json } from '../../domain/json.ts';
 import type { RecoveryPointRef } from '../../domain/operation.ts';
 import type {
@@ -23,6 +23,12 @@ import { together } from './together.ts';
 
 /** A copy that was changed under our hands is taken again as a whole, this often in all. */
 const COPIES = 3;
+
+/** The finding that an empty repository holds nothing of earlier points. */
+export const POINTS_LOST = 'earlier-points-lost';
+
+/** In a finding's evidence; the catalogue has them all. */
+const MOST_NAMED = 20;
 
 const titles = {
   'prepare-backup': 'Open the repository and hold plugin updates',
@@ -130,11 +136,12 @@ class Copy {
 
   async #copy(): Promise<RecoveryPoint> {
     const { id, site, operationId } = this.#input;
-    await this.#step(
+    const prepared = await this.#step(
       'prepare-backup',
       (title) => runActivity('prepareBackup', this.#input, title),
       ({ repository, created }) => ({ repository, created }),
     );
+    this.#warnOf(prepared);
     const sentinel = await this.#writeSentinel();
     const description = await this.#describe();
     const takenAt = now();
@@ -170,6 +177,33 @@ class Copy {
         ...limitsOf(objectStorage),
       ],
     };
+  }
+
+  /** What was found of the repository and of WordPress that does not keep the copy from being taken, but is to be known. */
+  #warnOf({ repository, lost, unheld }: PreparedBackup): void {
+    const { board } = this.#operation;
+    // Once an operation, however often the copy is taken.
+    if (lost && !board.status.findings.some(({ id }) => id === POINTS_LOST)) {
+      const { points, localSnapshots } = lost;
+      this.#operation.warn({
+        id: POINTS_LOST,
+        message: `The repository ${repository} holds nothing of ${points.length} earlier recovery points of the catalogue; ${localSnapshots.length} of their snapshots of volumes are left. The copy goes into it as its first one.`,
+        advice:
+          'Find out who emptied it (a lifecycle rule of the bucket, another address in the site file). The snapshots stay: delete them yourself when nobody needs them.',
+        evidence: {
+          points: points.slice(0, MOST_NAMED),
+          localSnapshots: localSnapshots.slice(0, MOST_NAMED),
+        },
+      });
+    }
+    if (unheld) {
+      this.#operation.warn({
+        id: `updates-not-held-${this.#input.id}`,
+        message: `WordPress's own updates could not be held while ${this.#input.id} is taken: ${unheld}`,
+        advice: 'A plugin that is updated meanwhile is noticed, and the copy taken again.',
+        evidence: null,
+      });
+    }
   }
 
   /** A drill has nothing to demand without it; a site that is broken already is copied without. */
@@ -319,6 +353,11 @@ function limitsOf(objectStorage: ObjectStoragePart | null): string[] {
     ...(objectStorage === null || objectStorage.versioning
       ? []
       : [`earlier versions of what is in the bucket ${objectStorage.bucket} (no versioning)`]),
+    ...(objectStorage?.objectLock === null
+      ? [
+          `object lock on its document (no keys of the site may ask whether the bucket ${objectStorage.bucket} has it)`,
+        ]
+      : []),
   ];
 }
 

@@ -16,6 +16,7 @@ import {
 import { digestOfTree } from '../../../src/activities/backup/record.ts';
 import { requirePod } from '../../../src/activities/backup/deps.ts';
 import type { BackupActivities } from '../../../src/activities/contracts.ts';
+import { failure } from '../../../src/activities/failure.ts';
 import { openCatalogue, type Catalogue } from '../../../src/activities/recovery/catalogue.ts';
 import type { WordPressAgent } from '../../../src/activities/wordpress/agent.ts';
 import { backupLab, idAt } from '../../support/backup-lab.ts';
@@ -32,7 +33,8 @@ const plugins: Record<string, string> = {};
 
 /** Stands for PHP in a pod: exec needs a node of its own, so the real agent is proved by the end-to-end tests. */
 const agent: WordPressAgent = {
-  run: async () => hashes(),
+  run: async (_site, _pod, operation) =>
+    operation === 'hold-updates' ? { held: true, since: null } : hashes(),
   facts: async () => ({ plugins: [], themes: [] }) as never,
   treeDigests: async (_site, _pod, folders) =>
     Object.fromEntries(
@@ -139,7 +141,8 @@ describe('readiness', () => {
 describe('the bucket', () => {
   it('is described with its versioning and the time', async () => {
     expect(await backup.describeObjectStorage({ site: lab.site })).toEqual({
-      ...{ provider: 'spaces', bucket: 'acme-media', versioning: false, asOf: now.toISOString() },
+      ...{ provider: 'spaces', bucket: 'acme-media', versioning: false, objectLock: false },
+      asOf: now.toISOString(),
     });
   });
 });
@@ -151,9 +154,14 @@ describe('preparing', () => {
     const first = await backup.prepareBackup(inputOf(id));
     expect(first).toEqual({
       repository: `s3:${lab.storage.endpoint}/acme-media/presslift/acme/restic`,
-      created: true,
+      ...{ created: true, lost: null, unheld: null },
     });
     expect((await backup.prepareBackup(inputOf(id))).created).toBe(false);
+  });
+
+  it('holds nothing where PHP runs in no pod, and lets nothing go', async () => {
+    expect((await backup.prepareBackup(inputOf(id))).unheld).toBeNull();
+    await backup.releasePluginUpdates(inputOf(id));
   });
 
   it('refuses a repository of another password', async () => {
@@ -291,6 +299,21 @@ describe('recording', () => {
       });
       expect((await catalogue.read(point.id)).files?.snapshotId).toBe(point.files?.snapshotId);
       expect(await backup.recordRecoveryPoint({ site: lab.site, point })).toEqual(recorded);
+      plugins['shop/shop.php'] = '<?php // changed after the first attempt';
+      expect(await backup.recordRecoveryPoint({ site: lab.site, point })).toEqual(recorded);
+    });
+
+    it('tells why updates could not be held', async () => {
+      const run = async () => {
+        throw failure('AgentFailed', 'WordPress ended early');
+      };
+      const broken = createBackupActivities({
+        ...lab.deps,
+        agent: { ...agent, run },
+        now: () => now,
+      });
+      const id = idAt('2026-11-23T03:00:00Z');
+      expect((await broken.prepareBackup(inputOf(id))).unheld).toBe('WordPress ended early');
     });
   });
 });
@@ -365,6 +388,24 @@ describe('retention', () => {
     expect(await backup.applyRetention(inputOf(current))).toMatchObject({ removed: [] });
   });
 
+  it('leaves a point that somebody pins while others are removed', async () => {
+    keep({ daily: 1 });
+    const pinned = idAt('2026-11-22T03:00:00Z');
+    const k = lab.plane.admin;
+    const custom: typeof k.custom = Object.create(k.custom) as typeof k.custom;
+    // The list of volume snapshots is asked for between the look at the points and their removal.
+    custom.listNamespacedCustomObject = async (request) => {
+      await catalogue.setState(pinned, { pinned: { by: 'bob', at: '', reason: null } });
+      return (await k.custom.listNamespacedCustomObject(request)) as never;
+    };
+    const kubernetes: typeof k = { ...k, custom, forContext: () => kubernetes };
+    const meanwhile = createBackupActivities({ ...lab.deps, agent, kubernetes, now: () => now });
+    const { removed } = await meanwhile.applyRetention(inputOf(idAt('2026-11-23T03:00:00Z')));
+    expect(removed).toEqual([]);
+    expect((await tools.taggedPoints())[pinned]).toBe(2);
+    await catalogue.setState(pinned, { pinned: null });
+  });
+
   it('never removes the newest good point, even when newer ones are bad', async () => {
     keep({ daily: 1 });
     for (const day of ['2026-11-23', '2026-11-22']) {
@@ -379,14 +420,15 @@ describe('retention', () => {
 });
 
 describe('giving a point up', () => {
-  it('removes its Jobs, claims, Secret and snapshots, and no other', async () => {
+  it('removes its document, Jobs, claims, Secret and snapshots, and no other', async () => {
     const id = idAt('2026-11-24T03:00:00Z');
-    await tools.snapshotOf(id, 'files');
+    await catalogue.write(await tools.pointAt('2026-11-24T03:00:00Z'));
     const before = await tools.taggedPoints();
     await tools.claim(copyClaimName(id, 'wp-content'), pointLabels(lab.site, roles.copy, id));
     await backup.discardRecoveryPoint(inputOf(id));
     const { [id]: gone, ...others } = await tools.taggedPoints();
-    expect(before[id]).toBe(1);
+    expect(before[id]).toBe(2);
+    expect(await catalogue.list()).not.toContain(id);
     expect(gone).toBeUndefined();
     expect(Object.keys(others).length).toBe(Object.keys(before).length - 1);
     expect(await tools.names('claims')).toEqual(['wp-content']);
@@ -414,4 +456,38 @@ describe('the check of the repository', () => {
     expect((await catalogue.state(point.id)).bad).toMatchObject({ findings: ['repository-sound'] });
     expect((await catalogue.state(id)).bad?.by).toBe('a drill');
   });
+});
+
+describe('an emptied bucket', () => {
+  it('gets a new repository, and what is lost with the old one is told and marked', async () => {
+    const sound = await tools.pointAt('2026-11-25T04:00:00Z');
+    const { repository } = await backup.prepareBackup(inputOf(sound.id));
+    for (const part of [sound.files, sound.database]) Object.assign(part ?? {}, { repository });
+    await catalogue.write(sound);
+    const points = await catalogue.list();
+    await tools.emptyRepository();
+    const id = idAt('2026-11-26T03:00:00Z');
+    const prepared = await backup.prepareBackup(inputOf(id));
+    expect(prepared).toMatchObject({ created: true, lost: { points, localSnapshots: [] } });
+    // Told again for as long as nothing is in it, also to an attempt after the one that made it.
+    expect(await backup.prepareBackup(inputOf(id))).toMatchObject({
+      created: false,
+      lost: { points },
+    });
+    const named = await Promise.all(points.map(async (one) => repositoryOf(one)));
+    const marked = await Promise.all(points.map(async (one) => badOf(one)));
+    expect(marked.map((found) => found?.includes('repository-lost') ?? false)).toEqual(
+      named.map((repository) => repository === prepared.repository),
+    );
+    expect(named).toContain(prepared.repository);
+    await tools.snapshotOf(id, 'files');
+    expect((await backup.prepareBackup(inputOf(id))).lost).toBeNull();
+  });
+
+  const repositoryOf = (id: string) =>
+    catalogue.read(id).then(
+      ({ files }) => files?.repository,
+      () => null,
+    );
+  const badOf = async (id: string) => (await catalogue.state(id)).bad?.findings;
 });

@@ -15,7 +15,7 @@ import { join } from 'node:path';
 
 it('presslift_backup_age_seconds counts from the newest point, and is infinite where there is none', async () => {
   const port = await freePort();
-  installRuntime(
+  const { metricMeter: meter } = installRuntime(
     { metricsAddress: `127.0.0.1:${port}` },
     createLogger({ logLevel: 'error', serviceName: 'test' }),
   );
@@ -42,7 +42,7 @@ it('presslift_backup_age_seconds counts from the newest point, and is infinite w
       workflowsPath: fileURLToPath(
         new URL('../../support/backup-age-workflow.ts', import.meta.url),
       ),
-      activities: createBackupActivities({ ...lab.deps, now }),
+      activities: createBackupActivities({ ...lab.deps, now, meter }),
     });
     const shown = await worker.runUntil(async () => {
       await environment.client.workflow.execute('backupAges', {

@@ -68,6 +68,21 @@ describe('the activities', () => {
     ).toBeNull();
   });
 
+  it('find a document that somebody changed unsound, and measure nothing further of it', async () => {
+    const activities = createCatalogueActivities(lab.deps);
+    await catalogue.write(pointOf(first));
+    await put(keyOf(first), '{"schema":1}');
+    const criteria = await activities.verifyRecoveryPoint({ site, id: first, operationId });
+    expect(criteria.map(({ id, measured, pass }) => [id, measured, pass])).toEqual([
+      ['document-signed', false, false],
+      ['files-readable', null, false],
+      ['files-manifest', null, false],
+      ['database-readable', null, false],
+      ['database-size', null, false],
+    ]);
+    expect(criteria[0]?.evidence).toContain('it is no document of this kind');
+  });
+
   it('read every byte of a point, and tell which part cannot be read', async () => {
     const activities = createCatalogueActivities(lab.deps);
     const made = await lab.script<{ files: string; database: string; digest: string }>(
