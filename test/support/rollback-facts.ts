@@ -131,7 +131,9 @@ export function rollbackFacts(change: Partial<RollbackFacts> = {}): RollbackFact
   const deployment = hybridDeployment();
   const site = acme();
   return {
+    observedAt: '2026-11-23T18:00:00.000Z',
     point: recoveryPoint(),
+    passedOver: [],
     state: { pinned: null, bad: null, proved: null },
     drill: {
       schema: 1,

@@ -12,7 +12,7 @@ import type { Site } from '../../domain/site/schema.ts';
 import { cancellationSignal } from '../activity-context.ts';
 import { failureTypeOf } from '../failure.ts';
 import { readDeployment } from '../kubernetes/site-objects.ts';
-import { openCatalogue, resolvePoint, type Catalogue } from '../recovery/catalogue.ts';
+import { choosePoint, openCatalogue, type Catalogue } from '../recovery/catalogue.ts';
 import { databaseAccess, withDatabase } from '../recovery/database.ts';
 import { siteCluster } from '../recovery/deps.ts';
 import { openBrowser } from '../wordpress-admin/browser.ts';
@@ -37,10 +37,11 @@ export async function observeRollback(deps: RollbackDeps, asked: Asked): Promise
   const { site, request } = asked;
   const k = siteCluster(deps, site);
   const deployment = await readDeployment(k, site);
-  const nothing = emptyFacts(deployment);
+  const nothing = emptyFacts(deployment, deps.now().toISOString());
   if (request.release === true) return { ...nothing, kept: await whatIsKept(deps, asked, nothing) };
 
-  const { point, state, drill } = await fromCatalogue(deps, asked);
+  const known = await fromCatalogue(deps, asked);
+  const { point } = known;
   const wants = (layer: RollbackLayer) =>
     request.layers?.includes(layer) ?? (request.databaseTime === undefined && layer !== 'database');
   const wordpress = await askWordPress(deps, site, point);
@@ -50,9 +51,7 @@ export async function observeRollback(deps: RollbackDeps, asked: Asked): Promise
       : nothing.database;
   return {
     ...nothing,
-    point,
-    state,
-    drill,
+    ...known,
     stuck: deployment === null ? null : await stuckRollout(k, site),
     ...wordpress,
     extensions: wants('plugins-themes')
@@ -65,9 +64,11 @@ export async function observeRollback(deps: RollbackDeps, asked: Asked): Promise
   };
 }
 
-function emptyFacts(deployment: RollbackFacts['deployment']): RollbackFacts {
+function emptyFacts(deployment: RollbackFacts['deployment'], observedAt: string): RollbackFacts {
   return {
+    observedAt,
     point: null,
+    passedOver: [],
     state: null,
     drill: null,
     deployment,
@@ -94,9 +95,12 @@ async function fromCatalogue(deps: RollbackDeps, { site, request }: Asked) {
       id === undefined &&
       databaseTime !== undefined &&
       (layers ?? ['database']).every((layer) => layer === 'database');
-    const point = needless ? null : await resolvePoint(catalogue, id ?? null);
+    const { point, passedOver } = needless
+      ? { point: null, passedOver: [] }
+      : await choosePoint(catalogue, id ?? null);
     return {
       point,
+      passedOver,
       state: point === null ? null : await catalogue.state(point.id),
       drill: await newestDrill(catalogue),
     };

@@ -6,8 +6,12 @@ import type { LiveTree } from './rollback-trees.ts';
 
 /** What a rollback needs to know. Kubernetes objects stay inside the activity: they may hold secrets. */
 export interface RollbackFacts {
+  /** ISO 8601. */
+  observedAt: string;
   /** The point to go back to; null when none is needed (a point in time, or letting kept things go). */
   point: RecoveryPoint | null;
+  /** Newer points that were not taken by themselves, each with the reason; none where a person named the point. */
+  passedOver: string[];
   state: RecoveryPointState | null;
   /** The newest drill that passed, whatever point it restored. */
   drill: DrillReport | null;

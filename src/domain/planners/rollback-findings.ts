@@ -4,7 +4,7 @@ import type { Finding } from '../plan.ts';
 import { finding } from './finding.ts';
 import type { Losses } from './rollback-facts.ts';
 import { foldersWithoutTree, type RollbackSituation } from './rollback-situation.ts';
-import { lossSentence, notComingBack, seconds } from './rollback-words.ts';
+import { lossSentence, notComingBack, pointSentence, seconds } from './rollback-words.ts';
 
 /** What a person should know before the layers of a plan go back. An `error` forbids going on. */
 export function rollbackFindings(situation: RollbackSituation): Finding[] {
@@ -52,10 +52,27 @@ function requestFindings({ site, request, facts, layers }: RollbackSituation): F
   return found;
 }
 
-function pointFindings({ facts, layers, request }: RollbackSituation): Finding[] {
-  const { point, state } = facts;
+function pointFindings(situation: RollbackSituation): Finding[] {
+  const { facts, layers, request } = situation;
+  const { point, state, passedOver } = facts;
   if (point === null) return [];
   const found: Finding[] = [];
+  const sentence = layers.length === 0 ? null : pointSentence(situation);
+  if (sentence !== null) {
+    const others = passedOver.length === 0 ? null : `Passed over: ${passedOver.join('; ')}.`;
+    found.push(
+      finding(
+        'info',
+        'recovery-point-chosen',
+        [sentence, others].filter(Boolean).join(' '),
+        'Name another one with --point; `presslift recovery-points` lists them.',
+        {
+          ...{ point: point.id, takenAt: point.takenAt, reason: point.reason },
+          ...{ proved: state?.proved ?? null, passedOver },
+        },
+      ),
+    );
+  }
   if (state?.bad != null) {
     found.push(
       finding(

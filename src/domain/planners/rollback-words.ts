@@ -1,3 +1,4 @@
+import { takenByRollback, type RecoveryPointReason } from '../recovery/point.ts';
 import type { Losses } from './rollback-facts.ts';
 import type { RollbackSituation } from './rollback-situation.ts';
 
@@ -5,6 +6,36 @@ import type { RollbackSituation } from './rollback-situation.ts';
 export function seconds(ms: number): string {
   if (ms < 60_000) return `${(ms / 1000).toFixed(1)} s`;
   return `${Math.floor(ms / 60_000)} min ${Math.round((ms % 60_000) / 1000)} s`;
+}
+
+/** `3 days`, `5 h` or `12 min`, rounded down. */
+export function age(from: string, to: string): string {
+  const minutes = Math.max(0, Math.floor((Date.parse(to) - Date.parse(from)) / 60_000));
+  if (minutes < 60) return `${minutes} min`;
+  return minutes < 48 * 60 ? `${Math.floor(minutes / 60)} h` : `${Math.floor(minutes / 1440)} days`;
+}
+
+const takenFor: Record<RecoveryPointReason, string> = {
+  scheduled: 'by the schedule',
+  manual: 'by hand',
+  drill: 'for a drill',
+  'before-change': 'before an operation changed the site',
+};
+
+/** Which point goes back, how old it is, who took it, and whether a drill proved it. */
+export function pointSentence({ facts }: RollbackSituation): string | null {
+  const { point, state, observedAt } = facts;
+  if (point === null) return null;
+  const by = takenByRollback(point)
+    ? `by the rollback ${point.operationId}, of what it was about to change`
+    : takenFor[point.reason];
+  const proved = state?.proved ?? null;
+  return [
+    `The recovery point ${point.id} was taken ${age(point.takenAt, observedAt)} ago (${point.takenAt}) ${by}.`,
+    proved === null
+      ? 'No drill has proved it.'
+      : `A drill proved it on ${proved.at} (${proved.drill}).`,
+  ].join(' ');
 }
 
 /** One sentence with every count; what is nought is not named. */

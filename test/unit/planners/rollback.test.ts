@@ -28,7 +28,11 @@ function plan(change: Partial<RollbackFacts> = {}, request: RollbackRequest = {}
 }
 
 const ids = ({ changes }: Plan) => changes.map(({ id }) => id);
-const findings = ({ findings: list }: Plan) => list.map(({ id, level }) => `${level} ${id}`);
+/** But for the one that names the point, which nearly every plan has. */
+const findings = ({ findings: list }: Plan) =>
+  list.filter(({ id }) => id !== 'recovery-point-chosen').map(({ id, level }) => `${level} ${id}`);
+const messageOf = ({ findings: list }: Plan, wanted: string) =>
+  list.find(({ id }) => id === wanted)?.message;
 const change = (one: Plan, id: string) => {
   const found = one.changes.find((candidate) => candidate.id === id);
   if (found === undefined) throw new Error(`No change ${id} among ${ids(one).join(', ')}`);
@@ -279,6 +283,41 @@ describe('what a plan says', () => {
   ];
   it.each(table)('%s', (_, facts, request, expected) => {
     expect(findings(plan(facts, request))).toEqual(expected);
+  });
+
+  const named: [string, Partial<RollbackFacts>, string][] = [
+    [
+      'a nightly one',
+      {},
+      'The recovery point 20261122T030000Z-acme-backup was taken 39 h ago (2026-11-22T03:00:00.000Z) by the schedule. No drill has proved it.',
+    ],
+    [
+      'one that a drill proved, with what was passed over',
+      {
+        passedOver: ['20261123T170000Z-acme-rollback was taken by a rollback'],
+        state: {
+          pinned: null,
+          bad: null,
+          proved: { at: '2026-11-23T05:01:10.000Z', drill: 'acme/drill/x', rtoMs: 1 },
+        },
+      },
+      'The recovery point 20261122T030000Z-acme-backup was taken 39 h ago (2026-11-22T03:00:00.000Z) by the schedule. A drill proved it on 2026-11-23T05:01:10.000Z (acme/drill/x). Passed over: 20261123T170000Z-acme-rollback was taken by a rollback.',
+    ],
+    [
+      'that of an earlier rollback',
+      {
+        point: recoveryPoint({
+          id: '20261120T100000Z-acme-rollback',
+          reason: 'before-change',
+          operationId: 'acme/rollback/x',
+          takenAt: '2026-11-20T10:00:00.000Z',
+        }),
+      },
+      'The recovery point 20261120T100000Z-acme-rollback was taken 3 days ago (2026-11-20T10:00:00.000Z) by the rollback acme/rollback/x, of what it was about to change. No drill has proved it.',
+    ],
+  ];
+  it.each(named)('the point, by age, reason and proof: %s', (_, facts, expected) => {
+    expect(messageOf(plan({ ...lostPlugin, ...facts }), 'recovery-point-chosen')).toBe(expected);
   });
 
   it('counts what would be lost', () => {
