@@ -3,6 +3,7 @@ import { digestOf } from '../../domain/digest.ts';
 import type { Json, JsonObject } from '../../domain/json.ts';
 import type { Change } from '../../domain/plan.ts';
 import { liveAppShown } from '../../domain/planners/rollback-app.ts';
+import { executionOf } from '../../domain/planners/rollback-names.ts';
 import { pickExtensionOptions } from '../../domain/planners/rollback-situation.ts';
 import { compareDatabases } from '../../domain/recovery/database-manifest.ts';
 import type { CdnRulesetRef, DatabaseManifest } from '../../domain/recovery/point.ts';
@@ -228,10 +229,11 @@ async function measureSwitchedDatabase(
 async function measureFork(
   deps: RollbackDeps,
   { site, operationId, visitors }: VerifyInput,
-  { params }: Change,
+  change: Change,
 ): Promise<Measurement> {
-  const time = textOf(params, 'time');
-  const access = await forkedDatabaseAccess(deps, site, operationId, time);
+  const time = textOf(change.params, 'time');
+  const execution = executionOf(change, operationId);
+  const access = await forkedDatabaseAccess(deps, site, execution, time);
   if (access === null) throw failure('NotFound', 'Nothing is known of the forked database');
   const names = await readOptions(deps, site, ['siteurl']);
   return withDatabase(access, async (connection) => {

@@ -67,8 +67,8 @@ function databaseShown(situation: RollbackSituation): { before: Json; after: Jso
 }
 
 function stageDatabase(situation: RollbackSituation): Change {
-  const { site, operationId } = situation;
-  const schemas = rollbackSchemas(site, operationId);
+  const { site, execution } = situation;
+  const schemas = rollbackSchemas(site, execution);
   const { after } = databaseShown(situation);
   return {
     id: 'stage-database',
@@ -85,8 +85,8 @@ function stageDatabase(situation: RollbackSituation): Change {
 }
 
 function switchDatabase(situation: RollbackSituation): Change {
-  const { site, operationId } = situation;
-  const schemas = rollbackSchemas(site, operationId);
+  const { site, execution } = situation;
+  const schemas = rollbackSchemas(site, execution);
   return {
     id: 'switch-database',
     title: 'Exchange all tables by one statement and keep the old ones',
@@ -145,11 +145,11 @@ function moveToForkedDatabase(situation: RollbackSituation): Change {
 }
 
 function treeParams(situation: RollbackSituation) {
-  const { facts, operationId } = situation;
+  const { facts, execution } = situation;
   const folders = new Set(situation.trees.map(({ folder }) => folder));
   return {
     point: pointOf(situation).id,
-    folder: rollbackFolder(operationId),
+    folder: rollbackFolder(execution),
     trees: facts.extensions.trees
       .filter(({ folder }) => folders.has(folder))
       .map((tree) => ({ ...tree, digest: digestOfTree(situation.trees, tree.folder) })),
@@ -188,7 +188,7 @@ function stageExtensions(situation: RollbackSituation): Change {
   return {
     id: 'stage-extensions',
     title: `Restore plugins and themes of ${pointOf(situation).id} beside the live ones and compare every file`,
-    target: `Folder ${rollbackFolder(situation.operationId)} on the same claim`,
+    target: `Folder ${rollbackFolder(situation.execution)} on the same claim`,
     before: null,
     after: treesShown(situation).after,
     risk: 'low',

@@ -28,7 +28,8 @@ export interface RollbackSituation {
   site: Site;
   facts: RollbackFacts;
   request: RollbackRequest;
-  operationId: string;
+  /** What schemas and folders are named after. */
+  execution: string;
   /** In the order of `rollbackLayers`. */
   layers: RollbackLayer[];
   /** Trees that differ from the point. */
@@ -49,7 +50,7 @@ export function rollbackSituation(
   site: Site,
   facts: RollbackFacts,
   request: RollbackRequest,
-  operationId: string,
+  execution: string,
 ): RollbackSituation {
   const { point, deployment } = facts;
   const app =
@@ -77,7 +78,7 @@ export function rollbackSituation(
     site,
     facts,
     request,
-    operationId,
+    execution,
     layers,
     trees,
     options,

@@ -2,7 +2,11 @@ import { describe, expect, it } from 'vitest';
 import { digestOf } from '../../../src/domain/digest.ts';
 import type { Plan } from '../../../src/domain/plan.ts';
 import type { RollbackFacts } from '../../../src/domain/planners/rollback-facts.ts';
-import { rollbackOfSchema, rollbackSchemas } from '../../../src/domain/planners/rollback-names.ts';
+import {
+  executionOf,
+  rollbackOfSchema,
+  rollbackSchemas,
+} from '../../../src/domain/planners/rollback-names.ts';
 import { liveTrees } from '../../../src/domain/planners/rollback-trees.ts';
 import { planRollback } from '../../../src/domain/planners/rollback.ts';
 import type { RollbackRequest } from '../../../src/domain/recovery/request.ts';
@@ -21,7 +25,7 @@ import {
 const site = acme((file) => {
   delete file['cdn'];
 });
-const context = { siteDigest: digestA, operationId: 'acme/rollback/20261123T180000Z' };
+const context = { siteDigest: digestA, execution: 'acme/rollback/20261123T180000Z/run-1' };
 
 function plan(change: Partial<RollbackFacts> = {}, request: RollbackRequest = {}): Plan {
   return planRollback(site, rollbackFacts(change), request, context);
@@ -160,7 +164,7 @@ describe('the layers of a rollback', () => {
       cdnPoint.cdn?.rulesets[0],
     ]);
     expect(change(made, 'restore-cdn-rules').before).toEqual({ rulesets: [cdnNow.rulesets[0]] });
-    expect(change(made, 'purge-cdn').params).toEqual({ hosts: site.hosts.names });
+    expect(change(made, 'purge-cdn').params).toMatchObject({ hosts: site.hosts.names });
   });
 });
 
@@ -456,9 +460,29 @@ describe('letting kept things go', () => {
 });
 
 describe('names', () => {
+  it('are others in the next run of the same workflow id', () => {
+    const request: RollbackRequest = { layers: ['database', 'plugins-themes'] };
+    const of = (execution: string) =>
+      planRollback(site, rollbackFacts(lostPlugin), request, { ...context, execution });
+    const [one, two] = [of('acme/rollback/by-hand/run-1'), of('acme/rollback/by-hand/run-2')];
+    for (const [id, name] of [
+      ['switch-database', 'kept'],
+      ['switch-database', 'staged'],
+      ['switch-extensions', 'folder'],
+    ] as const) {
+      expect(change(one, id).params[name]).not.toEqual(change(two, id).params[name]);
+    }
+    expect(ids(two)).toEqual(ids(one));
+    for (const each of two.changes) {
+      expect(executionOf(each, 'acme/rollback/by-hand')).toBe('acme/rollback/by-hand/run-2');
+    }
+    // A plan that was made before changes named their execution.
+    expect(executionOf({ params: {} }, 'acme/rollback/by-hand')).toBe('acme/rollback/by-hand');
+  });
+
   it('of schemas tell their site and fit', () => {
     for (const name of ['acme', 'a-b', 'x'.repeat(63), `${'x'.repeat(62)}y`]) {
-      const { staged, kept } = rollbackSchemas({ name }, context.operationId);
+      const { staged, kept } = rollbackSchemas({ name }, context.execution);
       expect(staged.length).toBeLessThanOrEqual(64);
       expect(rollbackOfSchema({ name }, staged)).toBe(rollbackOfSchema({ name }, kept));
       expect(rollbackOfSchema({ name }, kept)).toMatch(/^[0-9a-f]{12}$/);
