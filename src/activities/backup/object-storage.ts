@@ -3,7 +3,10 @@ import type { ObjectStoragePart } from '../../domain/recovery/point.ts';
 import type { Site } from '../../domain/site/schema.ts';
 import type { BackupActivities } from '../contracts.ts';
 import { failureTypeOf } from '../failure.ts';
+import { readDeployment } from '../kubernetes/site-objects.ts';
 import { openObjectStorage, storageKeys, type ObjectStorage } from '../object-storage/client.ts';
+import { databaseInUse } from '../recovery/database-in-use.ts';
+import { siteCluster } from '../recovery/deps.ts';
 import { repositoryPassword } from '../recovery/repository.ts';
 import type { BackupDeps } from './deps.ts';
 
@@ -30,6 +33,14 @@ export function createObjectStorageActivities(
       );
       if (why !== null) {
         missing.push(`the bucket ${bucket} cannot be used yet (phase 0 sets it up): ${why}`);
+      }
+      const deployment = await readDeployment(siteCluster(deps, site), site);
+      const inUse = await databaseInUse(deps, site, deployment?.spec?.template);
+      if (inUse.same === false) {
+        const { host, port } = site.database;
+        missing.push(
+          `the site's pods use the database ${inUse.hosts.join(', ')}, and the site file names ${host}:${port}: a copy would be of another database (change the lines database.* of the site file)`,
+        );
       }
       return { ready: missing.length === 0, missing };
     },

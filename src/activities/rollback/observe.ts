@@ -14,13 +14,14 @@ import { failureTypeOf } from '../failure.ts';
 import { readDeployment } from '../kubernetes/site-objects.ts';
 import { choosePoint, openCatalogue, type Catalogue } from '../recovery/catalogue.ts';
 import { databaseAccess, withDatabase } from '../recovery/database.ts';
+import { databaseInUse } from '../recovery/database-in-use.ts';
 import { siteCluster } from '../recovery/deps.ts';
 import { openBrowser } from '../wordpress-admin/browser.ts';
 import { isFatal } from '../wordpress-admin/pages.ts';
 import { appFacts } from './app.ts';
 import type { PageReader, RollbackDeps } from './deps.ts';
 import { keptDatabases } from './kept.ts';
-import { countLosses } from './losses.ts';
+import { countLosses, prefixAmong } from './losses.ts';
 import { onePhpPod } from '../kubernetes/php-pods.ts';
 import { stuckRollout } from './pods.ts';
 import { tablesOf } from './sql.ts';
@@ -59,6 +60,7 @@ export async function observeRollback(deps: RollbackDeps, asked: Asked): Promise
       : nothing.extensions,
     app: point?.app == null ? nothing.app : await appFacts(k, site, point.app, deployment),
     database,
+    inUse: await databaseInUse(deps, site, deployment?.spec?.template),
     frontPage: await lookAtSite(deps, site, database.tables === null ? null : point),
     ...(wants('cdn') && (await cdnOf(deps, site))),
   };
@@ -77,8 +79,9 @@ function emptyFacts(deployment: RollbackFacts['deployment'], observedAt: string)
     extensions: { trees: [], comparisons: [], error: null, listing: null },
     options: null,
     wordpressError: null,
-    app: { objects: null, configMap: null, running: {}, missingSecrets: [] },
+    app: { objects: null, configMap: null, running: [], missingSecrets: [] },
     database: { tables: null, error: null, losses: null },
+    inUse: { hosts: [], same: null },
     cdn: null,
     cdnError: null,
     kept: [],
@@ -178,15 +181,31 @@ async function databaseOf(
     return await withDatabase(await databaseAccess(deps, site, 'site'), async (connection) => {
       const { name } = site.database;
       const since = time ?? point?.takenAt ?? deps.now().toISOString();
-      const prefix = point?.wordpress?.tablePrefix ?? 'wp_';
-      return {
-        tables: await tablesOf(connection, name),
-        error: null,
-        losses: await countLosses(connection, name, prefix, since),
-      };
+      const tables = await tablesOf(connection, name);
+      const prefix =
+        (await livePrefix(deps, site)) ??
+        prefixAmong(tables) ??
+        point?.wordpress?.tablePrefix ??
+        null;
+      if (prefix === null) {
+        const error = `WordPress does not answer, and no table prefix follows from the tables of ${name}`;
+        return { tables, error, losses: null };
+      }
+      return { tables, error: null, losses: await countLosses(connection, name, prefix, since) };
     });
   } catch (error) {
     return { tables: null, error: reasonOf(error), losses: null };
+  }
+}
+
+/** The table prefix as WordPress in a pod has it; null where none answers. */
+async function livePrefix(deps: RollbackDeps, site: Site): Promise<string | null> {
+  try {
+    const pod = await onePhpPod(siteCluster(deps, site), site);
+    return (await deps.agent.facts(site, pod)).tablePrefix;
+  } catch (error) {
+    reasonOf(error);
+    return null;
   }
 }
 

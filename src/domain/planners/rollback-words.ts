@@ -1,5 +1,5 @@
 import { takenByRollback, type RecoveryPointReason } from '../recovery/point.ts';
-import type { Losses } from './rollback-facts.ts';
+import type { Losses, RollbackFacts } from './rollback-facts.ts';
 import type { RollbackSituation } from './rollback-situation.ts';
 
 /** `12.3 s` or `4 min 10 s`. */
@@ -39,7 +39,8 @@ export function pointSentence({ facts }: RollbackSituation): string | null {
 }
 
 /** One sentence with every count; what is nought is not named. */
-export function lossSentence({ since, posts, orders, comments, users }: Losses): string {
+export function lossSentence(losses: Losses): string {
+  const { since, posts, orders, comments, users, uncounted } = losses;
   const parts = [
     counted(orders.made, 'order'),
     orders.changed > 0 ? `changes of ${counted(orders.changed, 'order') ?? ''}` : null,
@@ -50,6 +51,10 @@ export function lossSentence({ since, posts, orders, comments, users }: Losses):
     counted(comments, 'comment'),
     counted(users, 'user'),
   ].filter((part) => part !== null);
+  if (uncounted.length > 0) {
+    const some = parts.length === 0 ? '' : ` What was counted: ${parts.join(', ')}.`;
+    return `What was made or changed since ${since} could not be counted as a whole, because there is no table ${uncounted.join(', ')}.${some}`;
+  }
   return parts.length === 0
     ? `Nothing that is counted (orders, posts, comments, users) was made or changed since ${since}.`
     : `Lost to the site, made or changed since ${since}: ${parts.join(', ')}.`;
@@ -57,6 +62,17 @@ export function lossSentence({ since, posts, orders, comments, users }: Losses):
 
 function counted(count: number, word: string): string | null {
   return count === 0 ? null : `${count} ${word}${count === 1 ? '' : 's'}`;
+}
+
+/** A point holds the ConfigMap of phase 1 alone, and names those that its pods read besides. */
+function configMapsThatStay({ point, app }: RollbackFacts): string[] {
+  const held = app.objects?.configMap?.metadata?.name;
+  const stay = (point?.app?.configMaps ?? []).filter((name) => name !== held);
+  return stay.length === 0
+    ? []
+    : [
+        `ConfigMaps that the pods read stay as they are now: ${stay.join(', ')}. A pod that does not start because of one needs that mended by hand.`,
+      ];
 }
 
 /** What a rollback of these layers leaves as it is, as sentences. */
@@ -84,7 +100,9 @@ export function notComingBack({ facts, layers, request, site }: RollbackSituatio
           'Changes to plugins and themes since then are in the kept trees; must-use plugins and drop-ins are not touched.',
         ]
       : []),
-    ...(layers.includes('app') ? ['Values of Secrets stay as they are now.'] : []),
+    ...(layers.includes('app')
+      ? ['Values of Secrets stay as they are now.', ...configMapsThatStay(facts)]
+      : []),
     ...(point?.missing ?? []).map((sentence) => `The point does not hold: ${sentence}`),
   ];
 }
