@@ -36,6 +36,7 @@ export async function approvePlan(operation: Operation, asking: Asking): Promise
     body: [
       ...plan.changes.map(({ title, target, risk }) => `- ${title} (${target}; risk ${risk})`),
       '',
+      ...toKnow(plan),
       outlookText(outlook),
     ].join('\n'),
   });
@@ -46,6 +47,16 @@ export async function approvePlan(operation: Operation, asking: Asking): Promise
       body: [found.message, found.advice].filter(Boolean).join(' '),
     });
   }
+}
+
+/** What the planner noticed, warnings first: who gets the message alone must know what is lost and what stays. */
+function toKnow({ findings }: Plan): string[] {
+  if (findings.length === 0) return [];
+  const lines = (level: Finding['level']) =>
+    findings
+      .filter((found) => found.level === level)
+      .map(({ message, advice }) => `- ${[message, advice].filter(Boolean).join(' ')}`);
+  return ['To know before:', ...lines('warning'), ...lines('info'), ''];
 }
 
 function applyStep(round: Round): StepName {

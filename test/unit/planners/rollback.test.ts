@@ -10,6 +10,7 @@ import {
 import { liveTrees } from '../../../src/domain/planners/rollback-trees.ts';
 import { planRollback } from '../../../src/domain/planners/rollback.ts';
 import type { RollbackRequest } from '../../../src/domain/recovery/request.ts';
+import { movedTemplate } from '../../../src/domain/kubernetes/database-move.ts';
 import { acme, beforeTemplate, image } from '../../support/hybrid-fixtures.ts';
 import {
   digestA,
@@ -17,6 +18,7 @@ import {
   hybridDeployment,
   recoveryPoint,
   rollbackFacts,
+  runningImages,
   sameTree,
 } from '../../support/rollback-facts.ts';
 
@@ -130,11 +132,46 @@ describe('the layers of a rollback', () => {
         'stage-database',
         'stage-extensions',
         'begin-maintenance',
-        'switch-database',
         'switch-extensions',
+        'restore-options',
         'restore-app',
+        'renew-maintenance',
+        'switch-database',
         'end-maintenance',
       ],
+    ],
+    [
+      'code and database: the older code first, so that newer code never meets older data',
+      lostPlugin,
+      { layers: ['plugins-themes', 'database'] },
+      ['stage-database', 'stage-extensions', 'switch-extensions', 'switch-database'],
+    ],
+    [
+      'only a table of a plugin is gone, which its newer version may have given up',
+      {
+        ...lostPlugin,
+        point: recoveryPoint({
+          database: {
+            ...recoveryPoint().database!,
+            manifest: {
+              ...recoveryPoint().database!.manifest,
+              tables: [{ name: 'wp_shop', rows: 1, checksum: '0', structure: digestA }],
+            },
+          },
+        }),
+      },
+      { layers: ['plugins-themes', 'database'] },
+      ['stage-database', 'stage-extensions', 'switch-extensions', 'switch-database'],
+    ],
+    [
+      'tables are gone: the database first, or no pod that starts would be ready',
+      {
+        ...lostPlugin,
+        ...badImage,
+        database: { ...rollbackFacts().database, tables: ['wp_options'] },
+      },
+      { layers: ['plugins-themes', 'database', 'app'] },
+      ['stage-database', 'stage-extensions', 'switch-database', 'switch-extensions', 'restore-app'],
     ],
     ['maintenance mode for nothing', {}, { maintenance: true }, []],
     [
@@ -147,7 +184,7 @@ describe('the layers of a rollback', () => {
       'a point in time together with plugins',
       { ...lostPlugin, ...otherOptions },
       { databaseTime: '2026-11-23T10:00:00Z', layers: ['database', 'plugins-themes'] },
-      ['fork-database', 'stage-extensions', 'move-to-forked-database', 'switch-extensions'],
+      ['fork-database', 'stage-extensions', 'switch-extensions', 'move-to-forked-database'],
     ],
   ];
   it.each(table)('%s', (_, facts, request, expected) => {
@@ -279,6 +316,12 @@ describe('what a plan says', () => {
       ],
     ],
     [
+      'nobody can tell which plugins are active',
+      { ...lostPlugin, options: null, wordpressError: 'PHP runs in no pod of acme/wordpress' },
+      {},
+      ['warning options-not-read', 'info expected-time', 'info not-coming-back'],
+    ],
+    [
       'the site is broken now',
       { ...lostPlugin, frontPage: { good: false, seen: 'status 500' } },
       {},
@@ -333,6 +376,84 @@ describe('what a plan says', () => {
     expect(losses?.evidence).toMatchObject({ counted: true, orders: { made: 3, changed: 0 } });
   });
 
+  it('counts what can be counted where tables are gone, and says which', () => {
+    const { losses, ...database } = rollbackFacts().database;
+    const without = { ...losses!, posts: {}, uncounted: ['shop_posts', 'shop_users'] };
+    const made = plan({ database: { ...database, losses: without } }, { layers: ['database'] });
+    expect(messageOf(made, 'losses-since-point')).toBe(
+      'What was made or changed since 2026-11-22T03:00:00.000Z could not be counted as a whole, because there is no table shop_posts, shop_users. What was counted: 3 orders, 1 comment.',
+    );
+  });
+
+  const moved = hybridDeployment();
+  const movedTo = movedTemplate(moved.spec!.template, { host: 'fork.example:25060', secrets: {} });
+  moved.spec!.template = movedTo.template;
+  const afterMove: Partial<RollbackFacts> = {
+    deployment: moved,
+    inUse: { hosts: ['fork.example:25060'], same: true },
+  };
+  const stale = { ...afterMove, inUse: { hosts: ['fork.example:25060'], same: false } };
+  const other: [string, Partial<RollbackFacts>, RollbackRequest, string[]][] = [
+    ['the site file names another one', stale, { layers: ['database'] }, ['other-database-in-use']],
+    [
+      'the site file names another one, and a time is given',
+      { ...stale, point: null, state: null },
+      { databaseTime: '2026-11-23T10:00:00Z' },
+      ['other-database-in-use'],
+    ],
+    [
+      'the pod template of the point names another one',
+      afterMove,
+      { layers: ['app'] },
+      ['app-of-other-database'],
+    ],
+    ['plugins alone go back', { ...stale, ...lostPlugin }, { layers: ['plugins-themes'] }, []],
+  ];
+  it.each(other)('refuses where pods use another database: %s', (_, facts, request, expected) => {
+    const made = planRollback(site, rollbackFacts(facts), request, context);
+    const errors = made.findings.filter(({ level }) => level === 'error').map(({ id }) => id);
+    expect(errors).toEqual(expected);
+    expect(made.changes.length === 0).toBe(expected.length > 0);
+  });
+
+  it('leaves the app out by itself where its template would move the site', () => {
+    const made = plan({ ...afterMove, ...lostPlugin });
+    expect(findings(made)).toContain('warning app-of-other-database');
+    expect(ids(made)).toEqual(['stage-extensions', 'switch-extensions']);
+  });
+
+  it('has the options compared later that nobody could read now', () => {
+    const wanted = {
+      active_plugins: ['akismet/akismet.php', 'shop/shop.php'],
+      template: 'acme',
+      stylesheet: 'acme',
+    };
+    const unread = { ...lostPlugin, options: null };
+    const files = change(plan(unread), 'switch-extensions');
+    expect(files.params['wantedOptions']).toEqual(wanted);
+    const both = plan({ ...unread, ...badImage });
+    expect(change(both, 'switch-extensions').params['wantedOptions']).toBeUndefined();
+    expect(change(both, 'restore-app').params['wantedOptions']).toEqual(wanted);
+    expect(change(plan(lostPlugin), 'switch-extensions').params['wantedOptions']).toBeUndefined();
+  });
+
+  it('says in one message what does not come back', () => {
+    expect(messageOf(plan(lostPlugin), 'not-coming-back')).toContain(
+      'Not coming back by this: Posts, orders, settings and everything else in the database stay as they are now.',
+    );
+  });
+
+  it('names ConfigMaps that the point does not hold', () => {
+    const stay = messageOf(plan(badImage), 'not-coming-back');
+    expect(stay).toContain(
+      'ConfigMaps that the pods read stay as they are now: wordpress-wp-config.',
+    );
+    const configMap = { metadata: { name: 'wordpress-wp-config' } };
+    const objects = { ...rollbackFacts().app.objects!, configMap };
+    const held = plan({ ...badImage, app: { ...rollbackFacts().app, objects, configMap } });
+    expect(messageOf(held, 'not-coming-back')).not.toContain('ConfigMaps');
+  });
+
   it('takes the expected time from the last drill', () => {
     const { message } = plan(lostPlugin).findings.find(({ id }) => id === 'expected-time') ?? {};
     expect(message).toBe(
@@ -374,13 +495,23 @@ describe('what a plan says', () => {
 
 describe('details of changes', () => {
   it('name an image by its digest where the tag means another one now', () => {
-    const made = plan({ app: { ...rollbackFacts().app, running: { php: digestB, web: digestA } } });
+    const made = plan({ app: { ...rollbackFacts().app, running: runningImages(digestB) } });
     expect(ids(made)).toEqual(['restore-app']);
     const pinned = `localhost:5000/presslift/wordpress@${digestA}`;
     expect(change(made, 'restore-app').params['pinned']).toEqual({ php: pinned });
     expect(change(made, 'restore-app').after).toMatchObject({
       images: { php: pinned, web: image },
     });
+  });
+
+  it('name an image by its digest where the tag is another one now and nobody runs that of then', () => {
+    const facts = { ...badImage, app: { ...rollbackFacts().app, running: [] } };
+    const made = change(plan(facts), 'restore-app');
+    const pinned = `localhost:5000/presslift/wordpress@${digestA}`;
+    expect(made.params['pinned']).toMatchObject({ php: pinned, web: pinned });
+    expect(made.params['digests']).toEqual({ php: digestA, web: digestA });
+    // Old pods beside the stuck ones prove what the tag means, and are taken up again.
+    expect(change(plan(badImage), 'restore-app').params['pinned']).toEqual({});
   });
 
   it('take pods of the same template up again, but for exchanged files', () => {
@@ -428,7 +559,14 @@ describe('details of changes', () => {
       'rollback-database:tables',
     ]);
     for (const { touches } of made.changes) for (const key of touches) expect(keys).toContain(key);
+    // Older code may make tables and set options of its own before the database goes back.
     expect(change(made, 'switch-extensions').touches).toEqual([
+      'rollback-files:extensions',
+      'rollback-app:deployment',
+      'rollback-database:tables',
+      'rollback-options:recorded',
+    ]);
+    expect(change(plan(lostPlugin), 'switch-extensions').touches).toEqual([
       'rollback-files:extensions',
       'rollback-app:deployment',
     ]);
