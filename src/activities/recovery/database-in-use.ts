@@ -31,7 +31,7 @@ export async function databaseInUse(
 /** The server as WordPress in a pod meets it. @throws Unavailable (PHP runs in no pod), AgentFailed */
 export async function serverOfPods(deps: RecoveryCoreDeps, site: Site): Promise<string> {
   const pod = await onePhpPod(siteCluster(deps, site), site);
-  return String(await deps.agent.run(site, pod, 'database-identity'));
+  return (await deps.agent.run(site, pod, 'database-identity')) as string;
 }
 
 async function serverOfSiteFile(deps: RecoveryCoreDeps, site: Site): Promise<string> {
