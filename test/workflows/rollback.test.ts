@@ -88,22 +88,24 @@ describe('a rollback', () => {
 
   it('tells the approvers at the gate itself what is lost and what does not come back', async () => {
     const site = harness().site('told');
-    const say = (level: 'info' | 'warning', id: string, message: string) => ({
-      ...{ id, level, message, advice: null, evidence: null },
+    const say = (level: 'info' | 'warning', id: string, message: string, evidence: string[]) => ({
+      ...{ id, level, message, advice: null, evidence },
     });
     site.findings = [
-      say('info', 'not-coming-back', 'Not coming back by this: mails that were sent.'),
-      say('warning', 'losses-since-point', 'Lost to the site: 3 orders.'),
+      say('info', 'not-coming-back', 'Some things stay.', ['Mails that were sent.', 'wp_posts']),
+      say('warning', 'losses-since-point', 'Lost to the site: 3 orders.', []),
     ];
     const run = await started(site);
     await run.untilGate('apply');
     const [gate] = (await run.status()).gates;
     const lines = gate?.body?.split('\n') ?? [];
     const at = lines.indexOf('To know before:');
-    expect(lines.slice(at, at + 3)).toEqual([
+    expect(lines.slice(at, at + 5)).toEqual([
       'To know before:',
       '- Lost to the site: 3 orders.',
-      '- Not coming back by this: mails that were sent.',
+      '- Some things stay.',
+      '  - Mails that were sent.',
+      '',
     ]);
     await run.approve();
     await run.result();

@@ -68,7 +68,7 @@ function pointFindings(situation: RollbackSituation): Finding[] {
         'Name another one with --point; `presslift recovery-points` lists them.',
         {
           ...{ point: point.id, takenAt: point.takenAt, reason: point.reason },
-          ...{ proved: state?.proved ?? null, passedOver },
+          ...{ proved: state?.proved ?? null },
         },
       ),
     );
@@ -344,8 +344,8 @@ function nothingComesBackOf(situation: RollbackSituation): Finding | null {
   return finding(
     'info',
     'not-coming-back',
-    `Not coming back by this: ${sentences.join(' ')}`,
-    null,
+    'Some things do not come back by this.',
+    'See the list; each says where it stays.',
     sentences,
   );
 }

@@ -55,8 +55,17 @@ function toKnow({ findings }: Plan): string[] {
   const lines = (level: Finding['level']) =>
     findings
       .filter((found) => found.level === level)
-      .map(({ message, advice }) => `- ${[message, advice].filter(Boolean).join(' ')}`);
+      .flatMap(({ message, advice, evidence }) => [
+        `- ${[message, advice].filter(Boolean).join(' ')}`,
+        ...sentencesOf(evidence).map((sentence) => `  - ${sentence}`),
+      ]);
   return ['To know before:', ...lines('warning'), ...lines('info'), ''];
+}
+
+/** A list of sentences belongs to the message; names and numbers are for whoever looks closer. */
+function sentencesOf(evidence: Finding['evidence']): string[] {
+  if (!Array.isArray(evidence)) return [];
+  return evidence.filter((one): one is string => typeof one === 'string' && one.includes(' '));
 }
 
 function applyStep(round: Round): StepName {
