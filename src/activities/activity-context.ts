@@ -9,6 +9,11 @@ export function cancellationSignal(): AbortSignal | undefined {
   return asyncLocalStorage.getStore()?.cancellationSignal;
 }
 
+/** The run of the workflow that wants the running activity; null outside an activity. */
+export function runId(): string | null {
+  return asyncLocalStorage.getStore()?.info.workflowExecution?.runId ?? null;
+}
+
 /** Where each running activity said that it is. */
 const lastDetails = new WeakMap<Context, unknown>();
 

@@ -25,6 +25,7 @@ import { createCatalogueActivities } from '../activities/recovery/catalogue-acti
 import { createRecoveryActivities } from '../activities/recovery/index.ts';
 import {
   createRollbackActivities,
+  perExecution,
   createRollbackObservers,
   createRollbackPlanning,
   createRollbackVerification,
@@ -106,7 +107,7 @@ export function createActivities(parts: ActivityParts): AllActivities {
       isRunning: createIsRunning(temporal),
       now: () => new Date(),
     }),
-    ...createManagedDatabaseActivities(prerequisites),
+    ...perExecution(createManagedDatabaseActivities(prerequisites)),
     ...createRollbackPlanning(rollback),
     ...createRollbackActivities(rollback),
     ...createRollbackVerification(rollback),

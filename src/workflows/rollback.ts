@@ -63,11 +63,14 @@ const changes: ChangeTable = {
   'fork-database': { do: 'forkDatabase', undo: 'deleteForkedDatabase' },
   'stage-extensions': { do: 'stageExtensions', undo: 'unstageExtensions' },
   'begin-maintenance': { do: 'beginMaintenance', undo: 'endMaintenance' },
-  'switch-database': { do: 'switchDatabase', undo: 'switchDatabaseBack' },
-  'move-to-forked-database': { do: 'moveToForkedDatabase', undo: 'moveBackFromForkedDatabase' },
+  // Newer code never meets older data: the database goes back after the code.
   'switch-extensions': { do: 'switchExtensions', undo: 'switchExtensionsBack' },
   'restore-options': { do: 'restoreOptions', undo: 'returnOptions' },
   'restore-app': { do: 'restoreApp', undo: 'returnApp' },
+  // Taken back with the begin.
+  'renew-maintenance': { do: 'beginMaintenance' },
+  'switch-database': { do: 'switchDatabase', undo: 'switchDatabaseBack' },
+  'move-to-forked-database': { do: 'moveToForkedDatabase', undo: 'moveBackFromForkedDatabase' },
   'restore-cdn-rules': { do: 'restoreCdnRules', undo: 'returnCdnRules' },
   // What is not kept needs no taking back.
   'purge-cdn': { do: 'purgeCdn', standsAlone: true },

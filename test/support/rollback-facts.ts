@@ -110,6 +110,12 @@ export function recoveryPoint(change: Partial<RecoveryPoint> = {}): RecoveryPoin
   };
 }
 
+/** What ready pods of the point's template run. */
+export const runningImages = (php = digestA) => [
+  { container: 'php', image, digest: php },
+  { container: 'web', image, digest: digestA },
+];
+
 const same = { count: 0, first: [] };
 const summary = { files: 5, bytes: 500, digest: digestA };
 
@@ -131,7 +137,9 @@ export function rollbackFacts(change: Partial<RollbackFacts> = {}): RollbackFact
   const deployment = hybridDeployment();
   const site = acme();
   return {
+    observedAt: '2026-11-23T18:00:00.000Z',
     point: recoveryPoint(),
+    passedOver: [],
     state: { pinned: null, bad: null, proved: null },
     drill: {
       schema: 1,
@@ -168,7 +176,7 @@ export function rollbackFacts(change: Partial<RollbackFacts> = {}): RollbackFact
     app: {
       objects: { deployment: hybridDeployment(), configMap: null },
       configMap: null,
-      running: { php: digestA, web: digestA },
+      running: runningImages(),
       missingSecrets: [],
     },
     database: {
@@ -180,8 +188,10 @@ export function rollbackFacts(change: Partial<RollbackFacts> = {}): RollbackFact
         orders: { made: 3, changed: 0 },
         comments: 1,
         users: 0,
+        uncounted: [],
       },
     },
+    inUse: { hosts: ['db.presslift.test:3306'], same: true },
     cdn: null,
     cdnError: null,
     kept: [],

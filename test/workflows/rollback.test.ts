@@ -16,10 +16,10 @@ const all: [string, ActivityName][] = [
   ['stage-database', 'stageDatabase'],
   ['stage-extensions', 'stageExtensions'],
   ['begin-maintenance', 'beginMaintenance'],
-  ['switch-database', 'switchDatabase'],
   ['switch-extensions', 'switchExtensions'],
   ['restore-options', 'restoreOptions'],
   ['restore-app', 'restoreApp'],
+  ['switch-database', 'switchDatabase'],
   ['restore-cdn-rules', 'restoreCdnRules'],
 ];
 
@@ -75,6 +75,7 @@ describe('a rollback', () => {
     const ids = [
       ...all.map(([id]) => id),
       ...['fork-database', 'move-to-forked-database', 'purge-cdn', 'end-maintenance'],
+      'renew-maintenance',
       ...Array.from({ length: 9 }, (_, index) => `delete-kept-${index + 1}`),
     ];
     site.changes = ids.map((id) => fakeChange(id));
@@ -83,6 +84,31 @@ describe('a rollback', () => {
     expect(await run.result<OperationReport>()).toMatchObject({ outcome: 'done' });
     expect(site.calls.filter((name) => name === 'deleteKept')).toHaveLength(9);
     expect(site.calls).toContain('moveToForkedDatabase');
+  });
+
+  it('tells the approvers at the gate itself what is lost and what does not come back', async () => {
+    const site = harness().site('told');
+    const say = (level: 'info' | 'warning', id: string, message: string, evidence: string[]) => ({
+      ...{ id, level, message, advice: null, evidence },
+    });
+    site.findings = [
+      say('info', 'not-coming-back', 'Some things stay.', ['Mails that were sent.', 'wp_posts']),
+      say('warning', 'losses-since-point', 'Lost to the site: 3 orders.', []),
+    ];
+    const run = await started(site);
+    await run.untilGate('apply');
+    const [gate] = (await run.status()).gates;
+    const lines = gate?.body?.split('\n') ?? [];
+    const at = lines.indexOf('To know before:');
+    expect(lines.slice(at, at + 5)).toEqual([
+      'To know before:',
+      '- Lost to the site: 3 orders.',
+      '- Some things stay.',
+      '  - Mails that were sent.',
+      '',
+    ]);
+    await run.approve();
+    await run.result();
   });
 
   it('shows the plan and changes nothing with planOnly', async () => {

@@ -3,8 +3,11 @@ import type { ObjectStoragePart } from '../../domain/recovery/point.ts';
 import type { Site } from '../../domain/site/schema.ts';
 import type { BackupActivities } from '../contracts.ts';
 import { failureTypeOf } from '../failure.ts';
+import { readDeployment } from '../kubernetes/site-objects.ts';
 import { withStorage } from '../object-storage/client.ts';
 import { siteObjectLock, withSiteStorage } from '../object-storage/lock.ts';
+import { databaseInUse } from '../recovery/database-in-use.ts';
+import { siteCluster } from '../recovery/deps.ts';
 import { ownBucketOf, repositoryPassword } from '../recovery/repository.ts';
 import type { BackupDeps } from './deps.ts';
 
@@ -45,6 +48,14 @@ export function createObjectStorageActivities(
         if (problem !== null) {
           missing.push(`the bucket of backup.repository, ${other}, cannot be used: ${problem}`);
         }
+      }
+      const deployment = await readDeployment(siteCluster(deps, site), site);
+      const inUse = await databaseInUse(deps, site, deployment?.spec?.template);
+      if (inUse.same === false) {
+        const { host, port } = site.database;
+        missing.push(
+          `the site's pods use the database ${inUse.hosts.join(', ')}, and the site file names ${host}:${port}: a copy would be of another database (change the lines database.* of the site file)`,
+        );
       }
       return { ready: missing.length === 0, missing };
     },

@@ -1,6 +1,6 @@
 import type { V1Pod } from '@kubernetes/client-node';
 import { selectorText } from '../../domain/kubernetes/rollout.ts';
-import { digestIn } from '../../domain/planners/rollback-app.ts';
+import { containersOf, digestIn } from '../../domain/planners/rollback-app.ts';
 import type { Site } from '../../domain/site/schema.ts';
 import { failure } from '../failure.ts';
 import type { KubernetesClients } from './clients.ts';
@@ -13,6 +13,8 @@ export interface PhpPod {
   ready: boolean;
   /** Image digests of its containers by name, as far as the node tells. */
   images: Record<string, string>;
+  /** The same with the image as each container names it. */
+  running: { container: string; image: string; digest: string }[];
 }
 
 /**
@@ -32,6 +34,11 @@ export async function phpPods(k: KubernetesClients, site: Site): Promise<PhpPod[
         pod.status?.conditions?.some((one) => one.type === 'Ready' && one.status === 'True') ??
         false,
       images: imagesOf(pod),
+      running: Object.entries(imagesOf(pod)).map(([container, digest]) => ({
+        container,
+        image: containersOf(pod).find(({ name }) => name === container)?.image ?? '',
+        digest,
+      })),
     }))
     .sort((a, b) => Number(b.ready) - Number(a.ready));
 }

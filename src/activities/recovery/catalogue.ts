@@ -1,8 +1,9 @@
 import { canonicalJson } from '../../domain/json.ts';
-import type {
-  DrillReport,
-  RecoveryPoint,
-  RecoveryPointState,
+import {
+  takenByRollback,
+  type DrillReport,
+  type RecoveryPoint,
+  type RecoveryPointState,
 } from '../../domain/recovery/point.ts';
 import type { Site } from '../../domain/site/schema.ts';
 import { failure, failureTypeOf } from '../failure.ts';
@@ -224,21 +225,35 @@ function catalogueOf(
 
 /**
  * The recovery point that somebody means.
- * @param id null for the newest one that can be trusted and that nothing marks as bad.
+ * @param id null for the newest one that can be trusted, that nothing marks as bad and that no rollback took: a rollback's own
+ *   point is of the state that somebody wanted to get away from. Such a one has to be named.
  * @throws InvalidInput, NotFound, CatalogueTampered; RepositoryRefused when there are points and this password has signed none
  */
 export async function resolvePoint(
   catalogue: Catalogue,
   id: string | null,
 ): Promise<RecoveryPoint> {
-  if (id !== null) return catalogue.read(id);
+  return (await choosePoint(catalogue, id)).point;
+}
+
+/** The same with the newer points that were passed over, each with the reason; newest first. */
+export async function choosePoint(
+  catalogue: Catalogue,
+  id: string | null,
+): Promise<{ point: RecoveryPoint; passedOver: string[] }> {
+  if (id !== null) return { point: await catalogue.read(id), passedOver: [] };
   const passedOver: string[] = [];
   let foreign = 0;
   for (const candidate of await catalogue.list()) {
     try {
       const point = await catalogue.read(candidate);
-      if ((await catalogue.state(candidate)).bad === null) return point;
-      passedOver.push(`${candidate} is marked as bad`);
+      const isBad = (await catalogue.state(candidate)).bad !== null;
+      if (!isBad && !takenByRollback(point)) return { point, passedOver };
+      passedOver.push(
+        isBad
+          ? `${candidate} is marked as bad`
+          : `${candidate} was taken by a rollback of what it was about to change`,
+      );
     } catch (error) {
       const type = failureTypeOf(error);
       if (type !== 'CatalogueTampered' && type !== 'NotFound' && type !== 'InvalidInput')

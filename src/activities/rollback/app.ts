@@ -202,7 +202,7 @@ export async function appFacts(
     objects:
       content === null ? null : { deployment: content.deployment, configMap: content.configMap },
     configMap: configMap === undefined ? null : await readConfigMap(k, site, configMap),
-    running: pods.find(({ ready }) => ready)?.images ?? {},
+    running: pods.filter(({ ready }) => ready).flatMap(({ running }) => running),
     missingSecrets,
   };
 }

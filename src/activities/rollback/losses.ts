@@ -32,6 +32,9 @@ export async function countLosses(
     orders: { made: 0, changed: 0 },
     comments: 0,
     users: 0,
+    uncounted: ['posts', 'comments', 'users']
+      .map((name) => `${prefix}${name}`)
+      .filter((name) => !tables.has(name)),
   };
   for (const table of ofSite('posts')) {
     // A post that is planned has its date in the future, whenever it was written.
@@ -84,9 +87,27 @@ export async function countLosses(
   return losses;
 }
 
-/** Whether anything was counted at all. */
-export function nothingLost({ posts, orders, comments, users }: Losses): boolean {
-  return Object.keys(posts).length === 0 && orders.made + orders.changed + comments + users === 0;
+/** Whether everything was counted, and nothing found. */
+export function nothingLost({ posts, orders, comments, users, uncounted }: Losses): boolean {
+  return (
+    uncounted.length === 0 &&
+    Object.keys(posts).length === 0 &&
+    orders.made + orders.changed + comments + users === 0
+  );
+}
+
+/**
+ * The table prefix by the names of a schema's tables, where WordPress itself cannot be asked; null when they are of no WordPress
+ * or of several.
+ */
+export function prefixAmong(tables: readonly string[]): string | null {
+  const names = new Set(tables);
+  const found = tables
+    .filter((name) => name.endsWith('options'))
+    .map((name) => name.slice(0, -'options'.length))
+    // The sites of a multisite share one table of users.
+    .filter((prefix) => names.has(`${prefix}posts`) && names.has(`${prefix}users`));
+  return found.length === 1 ? (found[0] ?? null) : null;
 }
 
 /** What was made is not counted among the changed once more. */

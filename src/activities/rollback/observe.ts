@@ -12,15 +12,16 @@ import type { Site } from '../../domain/site/schema.ts';
 import { cancellationSignal } from '../activity-context.ts';
 import { failureTypeOf } from '../failure.ts';
 import { readDeployment } from '../kubernetes/site-objects.ts';
-import { openCatalogue, resolvePoint, type Catalogue } from '../recovery/catalogue.ts';
+import { choosePoint, openCatalogue, type Catalogue } from '../recovery/catalogue.ts';
 import { databaseAccess, withDatabase } from '../recovery/database.ts';
+import { databaseInUse } from '../recovery/database-in-use.ts';
 import { siteCluster } from '../recovery/deps.ts';
 import { openBrowser } from '../wordpress-admin/browser.ts';
 import { isFatal } from '../wordpress-admin/pages.ts';
 import { appFacts } from './app.ts';
 import type { PageReader, RollbackDeps } from './deps.ts';
 import { keptDatabases } from './kept.ts';
-import { countLosses } from './losses.ts';
+import { countLosses, prefixAmong } from './losses.ts';
 import { onePhpPod } from '../kubernetes/php-pods.ts';
 import { stuckRollout } from './pods.ts';
 import { tablesOf } from './sql.ts';
@@ -37,10 +38,11 @@ export async function observeRollback(deps: RollbackDeps, asked: Asked): Promise
   const { site, request } = asked;
   const k = siteCluster(deps, site);
   const deployment = await readDeployment(k, site);
-  const nothing = emptyFacts(deployment);
+  const nothing = emptyFacts(deployment, deps.now().toISOString());
   if (request.release === true) return { ...nothing, kept: await whatIsKept(deps, asked, nothing) };
 
-  const { point, state, drill } = await fromCatalogue(deps, asked);
+  const known = await fromCatalogue(deps, asked);
+  const { point } = known;
   const wants = (layer: RollbackLayer) =>
     request.layers?.includes(layer) ?? (request.databaseTime === undefined && layer !== 'database');
   const wordpress = await askWordPress(deps, site, point);
@@ -50,9 +52,7 @@ export async function observeRollback(deps: RollbackDeps, asked: Asked): Promise
       : nothing.database;
   return {
     ...nothing,
-    point,
-    state,
-    drill,
+    ...known,
     stuck: deployment === null ? null : await stuckRollout(k, site),
     ...wordpress,
     extensions: wants('plugins-themes')
@@ -60,14 +60,17 @@ export async function observeRollback(deps: RollbackDeps, asked: Asked): Promise
       : nothing.extensions,
     app: point?.app == null ? nothing.app : await appFacts(k, site, point.app, deployment),
     database,
+    inUse: await databaseInUse(deps, site, deployment?.spec?.template),
     frontPage: await lookAtSite(deps, site, database.tables === null ? null : point),
     ...(wants('cdn') && (await cdnOf(deps, site))),
   };
 }
 
-function emptyFacts(deployment: RollbackFacts['deployment']): RollbackFacts {
+function emptyFacts(deployment: RollbackFacts['deployment'], observedAt: string): RollbackFacts {
   return {
+    observedAt,
     point: null,
+    passedOver: [],
     state: null,
     drill: null,
     deployment,
@@ -76,8 +79,9 @@ function emptyFacts(deployment: RollbackFacts['deployment']): RollbackFacts {
     extensions: { trees: [], comparisons: [], error: null, listing: null },
     options: null,
     wordpressError: null,
-    app: { objects: null, configMap: null, running: {}, missingSecrets: [] },
+    app: { objects: null, configMap: null, running: [], missingSecrets: [] },
     database: { tables: null, error: null, losses: null },
+    inUse: { hosts: [], same: null },
     cdn: null,
     cdnError: null,
     kept: [],
@@ -94,9 +98,12 @@ async function fromCatalogue(deps: RollbackDeps, { site, request }: Asked) {
       id === undefined &&
       databaseTime !== undefined &&
       (layers ?? ['database']).every((layer) => layer === 'database');
-    const point = needless ? null : await resolvePoint(catalogue, id ?? null);
+    const { point, passedOver } = needless
+      ? { point: null, passedOver: [] }
+      : await choosePoint(catalogue, id ?? null);
     return {
       point,
+      passedOver,
       state: point === null ? null : await catalogue.state(point.id),
       drill: await newestDrill(catalogue),
     };
@@ -174,15 +181,31 @@ async function databaseOf(
     return await withDatabase(await databaseAccess(deps, site, 'site'), async (connection) => {
       const { name } = site.database;
       const since = time ?? point?.takenAt ?? deps.now().toISOString();
-      const prefix = point?.wordpress?.tablePrefix ?? 'wp_';
-      return {
-        tables: await tablesOf(connection, name),
-        error: null,
-        losses: await countLosses(connection, name, prefix, since),
-      };
+      const tables = await tablesOf(connection, name);
+      const prefix =
+        (await livePrefix(deps, site)) ??
+        prefixAmong(tables) ??
+        point?.wordpress?.tablePrefix ??
+        null;
+      if (prefix === null) {
+        const error = `WordPress does not answer, and no table prefix follows from the tables of ${name}`;
+        return { tables, error, losses: null };
+      }
+      return { tables, error: null, losses: await countLosses(connection, name, prefix, since) };
     });
   } catch (error) {
     return { tables: null, error: reasonOf(error), losses: null };
+  }
+}
+
+/** The table prefix as WordPress in a pod has it; null where none answers. */
+async function livePrefix(deps: RollbackDeps, site: Site): Promise<string | null> {
+  try {
+    const pod = await onePhpPod(siteCluster(deps, site), site);
+    return (await deps.agent.facts(site, pod)).tablePrefix;
+  } catch (error) {
+    reasonOf(error);
+    return null;
   }
 }
 

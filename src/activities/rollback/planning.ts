@@ -15,6 +15,7 @@ import { openCatalogue } from '../recovery/catalogue.ts';
 import { databaseAccess, withDatabase } from '../recovery/database.ts';
 import { siteCluster } from '../recovery/deps.ts';
 import type { RollbackDeps } from './deps.ts';
+import { executionId } from './execution.ts';
 import { extensionListing, observeRollback, readOptions } from './observe.ts';
 import { tablesOf } from './sql.ts';
 
@@ -25,8 +26,9 @@ export function createRollbackPlanning(
   return {
     async planRollback({ site, siteDigest, operationId, request }) {
       checkRequest(request, deps.now());
-      const facts = await observeRollback(deps, { site, operationId, request });
-      const plan = planRollback(site, facts, request, { siteDigest, operationId });
+      const execution = executionId(operationId);
+      const facts = await observeRollback(deps, { site, operationId: execution, request });
+      const plan = planRollback(site, facts, request, { siteDigest, execution });
       return { plan, digest: digestOf(plan) };
     },
   };

@@ -1,8 +1,10 @@
+import type { Connection } from 'mysql2/promise';
 import type { CriterionResult } from '../../domain/criterion.ts';
 import { digestOf } from '../../domain/digest.ts';
 import type { Json, JsonObject } from '../../domain/json.ts';
 import type { Change } from '../../domain/plan.ts';
 import { liveAppShown } from '../../domain/planners/rollback-app.ts';
+import { executionOf } from '../../domain/planners/rollback-names.ts';
 import { pickExtensionOptions } from '../../domain/planners/rollback-situation.ts';
 import { compareDatabases } from '../../domain/recovery/database-manifest.ts';
 import type { CdnRulesetRef, DatabaseManifest } from '../../domain/recovery/point.ts';
@@ -15,10 +17,11 @@ import { allSame, criterion, type Measurement } from '../hybrid-storage/verify/c
 import { forkedDatabaseAccess } from '../managed-database/index.ts';
 import { openCatalogue } from '../recovery/catalogue.ts';
 import { databaseAccess, measureDatabase, withDatabase } from '../recovery/database.ts';
+import { serverOf, serverOfPods } from '../recovery/database-in-use.ts';
 import { siteCluster } from '../recovery/deps.ts';
 import type { RollbackDeps } from './deps.ts';
 import { keptDatabases } from './kept.ts';
-import { readOptions } from './observe.ts';
+import { readOptions, reasonOf } from './observe.ts';
 import { phpPods } from '../kubernetes/php-pods.ts';
 import { quoted, rowsOf } from './sql.ts';
 import { keptTrees } from './trees.ts';
@@ -29,9 +32,15 @@ export async function verifyRolledBackLayers(
   input: VerifyInput,
 ): Promise<CriterionResult[]> {
   const results: CriterionResult[] = [];
-  for (const change of input.plan.changes) {
+  const { changes } = input.plan;
+  const tables = changes.some(({ id }) => id === 'switch-database');
+  for (const change of changes) {
+    // The database that came after them has options of its own, which are compared with it.
+    if (change.id === 'restore-options' && tables) continue;
     const check = checks[change.id.startsWith('delete-kept-') ? 'delete-kept' : change.id];
     if (check !== undefined) results.push(...(await check(deps, input, change)));
+    const { wantedOptions } = change.params;
+    if (wantedOptions !== undefined) results.push(await compareOptions(deps, input, wantedOptions));
   }
   return results;
 }
@@ -47,18 +56,7 @@ const checks: Record<string, Check> = {
       () => measureTrees(deps, input, change),
     ),
   ],
-  'restore-options': async (deps, { site }, { after }) => [
-    await criterion(
-      'options-as-in-point',
-      'Active plugins and theme are as they were',
-      after,
-      async () => {
-        const names = Object.keys((after ?? {}) as JsonObject);
-        const measured = await readOptions(deps, site, names);
-        return { measured, pass: digestOf(measured) === digestOf(after), evidence: null };
-      },
-    ),
-  ],
+  'restore-options': async (deps, input, { after }) => [await compareOptions(deps, input, after)],
   'restore-app': async (deps, input, change) => [
     await criterion(
       'app-as-in-point',
@@ -113,6 +111,22 @@ const checks: Record<string, Check> = {
   ],
 };
 
+function compareOptions(
+  deps: RollbackDeps,
+  { site }: VerifyInput,
+  wanted: Json,
+): Promise<CriterionResult> {
+  return criterion(
+    'options-as-in-point',
+    'Active plugins and theme are as they were',
+    wanted,
+    async () => {
+      const measured = await readOptions(deps, site, Object.keys((wanted ?? {}) as JsonObject));
+      return { measured, pass: digestOf(measured) === digestOf(wanted), evidence: null };
+    },
+  );
+}
+
 async function measureTrees(
   deps: RollbackDeps,
   { site }: VerifyInput,
@@ -138,7 +152,7 @@ async function measureTrees(
 async function measureApp(
   deps: RollbackDeps,
   { site }: VerifyInput,
-  { after }: Change,
+  { after, params }: Change,
 ): Promise<Measurement> {
   const k = siteCluster(deps, site);
   const deployment = await requireDeployment(k, site);
@@ -147,18 +161,35 @@ async function measureApp(
   const pods = (await listPods(k, site, selectorOf(deployment))).filter(isUsable);
   const { replicas = 1 } = deployment.spec ?? {};
   const updated = deployment.status?.updatedReplicas ?? 0;
+  const digests = (params['digests'] ?? {}) as Record<string, string>;
+  const running = (await phpPods(k, site)).filter(({ ready }) => ready);
+  const others = running
+    .filter(({ images }) => Object.entries(digests).some(([name, then]) => images[name] !== then))
+    .map(({ name, images }) => ({ pod: name, images }));
   return {
     measured: live.images,
     pass:
+      others.length === 0 &&
       digestOf(live.template) === digestOf(wanted.template) &&
       pods.length >= replicas &&
       updated >= replicas,
-    evidence: { ready: pods.length, updated, wanted: replicas },
+    evidence: { ready: pods.length, updated, wanted: replicas, digests, otherImages: others },
   };
 }
 
-/** Rows that may go while the site runs (expired transients, closed sessions) without one being lost. */
-const passing = 0.01;
+/** Nothing removes rows of these by itself. */
+const lasting = /(?:users|terms|term_taxonomy|wc_orders|woocommerce_order_items)$/;
+
+/**
+ * How many rows of a table may go while the site runs (expired transients, closed sessions, drafts that nobody wanted) without
+ * one being lost: none where nothing removes any, and never half of a table.
+ *
+ * @param rows how many the recovery point has.
+ */
+export function mayBeMissing(table: string, rows: number): number {
+  if (lasting.test(table)) return 0;
+  return Math.min(Math.max(10, Math.floor(rows / 100)), Math.max(0, Math.ceil(rows / 2) - 1));
+}
 
 async function measureSwitchedDatabase(
   deps: RollbackDeps,
@@ -183,7 +214,7 @@ async function measureSwitchedDatabase(
   );
   const differences = compareDatabases(expected, found);
   const fewer = differences.rows.filter(
-    (table) => table.expected - table.found > Math.max(10, table.expected * passing),
+    ({ table, expected: then, found: now }) => then - now > mayBeMissing(table, then),
   );
   const { missingTables, structure, triggers, routines, events, views, charset } = differences;
   const wrong = { missingTables, structure, triggers, routines, events, views };
@@ -224,31 +255,108 @@ async function measureSwitchedDatabase(
   ];
 }
 
-/** Nothing in the new database is younger than the wanted second and older than the move. */
+/**
+ * WordPress in the pods meets the new cluster; nothing in that is younger than the wanted second and older than the move, and it
+ * has what the old cluster has from before that second.
+ */
 async function measureFork(
   deps: RollbackDeps,
   { site, operationId, visitors }: VerifyInput,
-  { params }: Change,
+  change: Change,
 ): Promise<Measurement> {
-  const time = textOf(params, 'time');
-  const access = await forkedDatabaseAccess(deps, site, operationId, time);
+  const time = textOf(change.params, 'time');
+  const execution = executionOf(change, operationId);
+  const access = await forkedDatabaseAccess(deps, site, execution, time);
   if (access === null) throw failure('NotFound', 'Nothing is known of the forked database');
-  const names = await readOptions(deps, site, ['siteurl']);
-  return withDatabase(access, async (connection) => {
-    const text = (iso: string) => new Date(iso).toISOString().slice(0, 19).replace('T', ' ');
-    const prefix = await prefixOf(deps, site);
-    const [row] = await rowsOf<{ younger: number; newest: string | null }>(
+  const prefix = await prefixOf(deps, site);
+  const until = visitors?.from ?? deps.now().toISOString();
+  const schema = site.database.name;
+  const { server, ...fork } = await withDatabase(access, async (connection) => ({
+    server: await serverOf(connection),
+    younger: await youngerPosts(connection, schema, prefix, time, until),
+    newest: await newestBefore(connection, schema, prefix, time),
+  }));
+  const met = await serverOfPods(deps, site);
+  const source = await newestInSource(deps, site, prefix, time);
+  const behind = Object.entries(source ?? {})
+    .filter(([table, id]) => id > (fork.newest[table] ?? 0))
+    .map(([table]) => table);
+  return {
+    measured: fork.younger.newest,
+    pass:
+      fork.younger.newest !== null &&
+      fork.younger.count === 0 &&
+      met === server &&
+      behind.length === 0,
+    evidence: {
+      host: access.host,
+      younger: fork.younger.count,
+      podsUseIt: met === server,
+      newestIds: { fork: fork.newest, source },
+      behind,
+    },
+  };
+}
+
+const sqlTime = (iso: string) => new Date(iso).toISOString().slice(0, 19).replace('T', ' ');
+
+async function youngerPosts(
+  connection: Connection,
+  schema: string,
+  prefix: string,
+  time: string,
+  until: string,
+): Promise<{ count: number; newest: string | null }> {
+  const [row] = await rowsOf<{ younger: number; newest: string | null }>(
+    connection,
+    `SELECT COUNT(CASE WHEN post_modified_gmt > ? AND post_modified_gmt < ? THEN 1 END) AS younger,
+      CAST(MAX(post_modified_gmt) AS CHAR) AS newest FROM ${quoted(schema, `${prefix}posts`)}`,
+    [sqlTime(time), sqlTime(until)],
+  );
+  return { count: Number(row?.younger ?? -1), newest: row?.newest ?? null };
+}
+
+/**
+ * The highest number of a post and of a comment from before a time, 0 where there is none. Numbers only grow, so a database that
+ * ends earlier has lower ones; what was deleted since makes them lower in the other one alone.
+ */
+export async function newestBefore(
+  connection: Connection,
+  schema: string,
+  prefix: string,
+  time: string,
+): Promise<Record<string, number>> {
+  const newest: Record<string, number> = {};
+  for (const [name, id, condition] of [
+    // What is imported with an old date is modified now.
+    ['posts', 'ID', 'GREATEST(post_date_gmt, post_modified_gmt) <= ?'],
+    ['comments', 'comment_ID', 'comment_date_gmt <= ?'],
+  ] as const) {
+    const [row] = await rowsOf<{ newest: number | string }>(
       connection,
-      `SELECT COUNT(CASE WHEN post_modified_gmt > ? AND post_modified_gmt < ? THEN 1 END) AS younger,
-        CAST(MAX(post_modified_gmt) AS CHAR) AS newest FROM ${quoted(site.database.name, `${prefix}posts`)}`,
-      [text(time), text(visitors?.from ?? deps.now().toISOString())],
+      `SELECT IFNULL(MAX(${id}), 0) AS newest FROM ${quoted(schema, `${prefix}${name}`)} WHERE ${condition}`,
+      [sqlTime(time)],
     );
-    return {
-      measured: row?.newest ?? null,
-      pass: row !== undefined && Number(row.younger) === 0 && names['siteurl'] !== null,
-      evidence: { host: access.host, younger: Number(row?.younger ?? -1) },
-    };
-  });
+    newest[`${prefix}${name}`] = Number(row?.newest ?? 0);
+  }
+  return newest;
+}
+
+/** The same in the cluster that the site file names; null where the disaster left nothing to ask there. */
+async function newestInSource(
+  deps: RollbackDeps,
+  site: Site,
+  prefix: string,
+  time: string,
+): Promise<Record<string, number> | null> {
+  try {
+    return await withDatabase(await databaseAccess(deps, site, 'site'), (connection) =>
+      newestBefore(connection, site.database.name, prefix, time),
+    );
+  } catch (error) {
+    reasonOf(error);
+    return null;
+  }
 }
 
 function textOf(params: JsonObject, name: string): string {

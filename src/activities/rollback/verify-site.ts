@@ -58,10 +58,12 @@ export async function verifyRolledBackSite(
         ),
       );
     }
-    if (visitors !== null) {
-      const met = changesDatabase(plan) ? await withoutAnnouncedLosses(reader, visitors) : visitors;
-      results.push(await measureRequests(plan, met));
-    }
+    if (expected !== null) results.push(await measureMedia(reader, () => mediaPaths(deps, site)));
+    const met =
+      visitors !== null && changesDatabase(plan)
+        ? await withoutAnnouncedLosses(reader, visitors)
+        : visitors;
+    results.push(...(await measureRequests(plan, met)));
   } finally {
     await reader.close();
   }
@@ -140,6 +142,32 @@ async function measurePage(
   };
 }
 
+/** Files of the media library that the site itself serves are there for visitors. */
+export async function measureMedia(
+  reader: Reader,
+  pathsOf: () => Promise<string[]>,
+): Promise<CriterionResult> {
+  return criterion('media', 'Files of the media library are served', 'all', async () => {
+    const paths = await pathsOf();
+    const wrong: { path: string; status: number }[] = [];
+    for (const path of paths) {
+      const { status } = await reader.get(path);
+      if (status !== 200) wrong.push({ path, status });
+    }
+    return {
+      measured: `${paths.length - wrong.length} of ${paths.length}`,
+      pass: wrong.length === 0,
+      evidence: { wrong: wrong.slice(0, 20) },
+    };
+  });
+}
+
+async function mediaPaths(deps: RollbackDeps, site: Site): Promise<string[]> {
+  const pod = await onePhpPod(siteCluster(deps, site), site);
+  const sample = { sample: site.drill.mediaSample };
+  return (await deps.agent.run(site, pod, 'media-sample', sample)) as unknown as string[];
+}
+
 async function measureAdmin(
   deps: RollbackDeps,
   site: Site,
@@ -162,9 +190,28 @@ async function measureAdmin(
 
 /**
  * No request may have failed, unless maintenance mode was asked for or the site was broken before: then it is told how many
- * did, and some must have got through.
+ * did, and some must have got through. What nobody watched has failed; where only kept things are deleted it does not matter.
  */
-async function measureRequests(plan: Plan, visitors: VisitorReport): Promise<CriterionResult> {
+export async function measureRequests(
+  plan: Plan,
+  visitors: VisitorReport | null,
+): Promise<CriterionResult[]> {
+  if (visitors === null) {
+    return plan.changes.every(({ id }) => id.startsWith('delete-kept-')) ? [] : [unwatched];
+  }
+  return [await measureWatched(plan, visitors)];
+}
+
+const unwatched: CriterionResult = {
+  id: 'no-failed-visitor-request',
+  title: "No visitor's request failed",
+  target: 0,
+  measured: null,
+  pass: false,
+  evidence: { why: 'the watch over visitors gave no report' },
+};
+
+async function measureWatched(plan: Plan, visitors: VisitorReport): Promise<CriterionResult> {
   const maintenance = plan.changes.some(({ id }) => id === 'begin-maintenance');
   const broken = plan.findings.some(({ id }) => id === 'site-broken-now');
   if (!maintenance && !broken) {

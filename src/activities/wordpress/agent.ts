@@ -28,7 +28,15 @@ export type BasicOperation =
 const extensions = {
   backup: ['sentinel-write', 'describe-site', 'hold-updates', 'release-updates'],
   drill: ['drill-replace', 'drill-look'],
-  rollback: ['extension-listing', 'maintenance', 'options-read', 'options-write', 'flush-cache'],
+  rollback: [
+    'extension-listing',
+    'maintenance',
+    'options-read',
+    'options-write',
+    'flush-cache',
+    'database-identity',
+    'media-sample',
+  ],
 } as const satisfies Record<string, readonly string[]>;
 
 type Extension = keyof typeof extensions;

@@ -77,6 +77,29 @@ export function databaseHosts(template: V1PodTemplateSpec): string[] {
   return [...found];
 }
 
+/** The port of MySQL, which `host` alone means. */
+const defaultPort = 3306;
+
+/** `host` or `host:port` as `host:port`, for comparison. */
+function hostAndPort(text: string): string {
+  const [host = '', port = ''] = text.toLowerCase().split(':');
+  return `${host}:${/^\d+$/.test(port) ? port : defaultPort}`;
+}
+
+/** Whether a value of `WORDPRESS_DB_HOST` names this database. */
+export function isDatabaseAt(value: string, database: { host: string; port: number }): boolean {
+  return hostAndPort(value) === hostAndPort(`${database.host}:${database.port}`);
+}
+
+/** Whether two templates name the same database; true also where one of them names none by a value. */
+export function sameDatabaseHosts(one: V1PodTemplateSpec, other: V1PodTemplateSpec): boolean {
+  const [a, b] = [one, other].map((template) => [
+    ...new Set(databaseHosts(template).map(hostAndPort)),
+  ]);
+  if (a === undefined || b === undefined || a.length === 0 || b.length === 0) return true;
+  return a.length === b.length && a.every((host) => b.includes(host));
+}
+
 function forEachContainer(template: V1PodTemplateSpec, visit: (container: V1Container) => void) {
   const { initContainers = [], containers = [] } = template.spec ?? {};
   for (const container of [...initContainers, ...containers]) visit(container);

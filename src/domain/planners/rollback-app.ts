@@ -17,13 +17,13 @@ export interface DesiredApp {
   replicas: number;
   /** The point's ConfigMap where the live one says something else; null when it stays. */
   configMap: V1ConfigMap | null;
-  /** Images that are named by digest, because their tag means another image now. */
+  /** Images that are named by digest, because nothing proves that their tag means them still. */
   pinned: Record<string, string>;
 }
 
 /**
- * Template and ConfigMap of the point. Where pods run another image under the same tag than they did then, the image is
- * named by its digest: the tag alone would bring nothing back. The number of replicas stays, unless there are none.
+ * Template and ConfigMap of the point. An image is named by its digest unless pods prove that its tag still means it: a tag
+ * that was pushed again would bring something else. The number of replicas stays, unless there are none.
  *
  * @param approved images by digest that a person approved; worked out when absent.
  */
@@ -46,11 +46,10 @@ export function desiredApp(
       return { ...container, image: named };
     }
     const then = digestIn(part.images[name]);
-    const now = facts.running[name];
-    const sameText = containersOf(live.spec?.template).some(
-      (one) => one.name === name && one.image === image,
-    );
-    if (then === null || now === undefined || then === now || !sameText) return container;
+    // A tag says nothing, unless pods that run it now have that very image.
+    const ofTag = facts.running.filter((one) => one.container === name && one.image === image);
+    const proved = ofTag.length > 0 && ofTag.every(({ digest }) => digest === then);
+    if (then === null || image.includes('@') || proved) return container;
     pinned[name] = `${repositoryOf(image)}@${then}`;
     return { ...container, image: pinned[name] };
   };
@@ -69,6 +68,16 @@ export function desiredApp(
     configMap: sameMap ? null : wanted,
     pinned,
   };
+}
+
+/** Digest by container of the point's images, as far as the point knows them. */
+export function digestsOf({ images }: AppPart): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(images).flatMap(([name, image]) => {
+      const digest = digestIn(image);
+      return digest === null ? [] : [[name, digest]];
+    }),
+  );
 }
 
 /** Whether anything of the live Deployment differs from what is wanted. */

@@ -1,42 +1,78 @@
 import type { Json, JsonObject } from '../json.ts';
 import type { Change } from '../plan.ts';
-import { desiredAppShown, liveAppShown } from './rollback-app.ts';
+import { desiredAppShown, digestsOf, liveAppShown } from './rollback-app.ts';
 import { rollbackKeys, type KeptThing, type TreeComparison } from './rollback-facts.ts';
+import { beginMaintenance, endMaintenance, renewMaintenance } from './rollback-maintenance.ts';
 import { rollbackFolder, rollbackSchemas } from './rollback-names.ts';
-import type { RollbackSituation } from './rollback-situation.ts';
+import { pickExtensionOptions, type RollbackSituation } from './rollback-situation.ts';
 
 /** At most so many kept things in one plan: each is a change with an id of its own in the workflow's table. */
 export const mostReleased = 9;
 
 /**
- * What is done, in the order in which it must be done: everything is prepared without effect on visitors first, then
- * switched, the database before the files that read it.
+ * What is done, in the order in which it must be done: everything is prepared without effect on visitors first. Then code goes
+ * back, and the database right after it: whatever older code does to the newer data ends in the kept copy, while newer code would
+ * migrate the older data forward.
  */
 export function rollbackChanges(situation: RollbackSituation): Change[] {
   const has = (layer: RollbackSituation['layers'][number]) => situation.layers.includes(layer);
   const inTime = situation.request.databaseTime !== undefined;
   const files = has('plugins-themes') && situation.trees.length > 0;
-  const options =
-    has('plugins-themes') && !has('database') && Object.keys(situation.options.after).length > 0;
   const app = has('app') && situation.appDiffers;
+  // With its tables the database brings its options; but pods of the older image may get ready only with those of then.
+  const options =
+    has('plugins-themes') &&
+    Object.keys(situation.options.after).length > 0 &&
+    (!has('database') || (app && !inTime));
   const cdn = has('cdn') && situation.rulesets.length > 0;
-  const switched = [
-    has('database') && (inTime ? moveToForkedDatabase(situation) : switchDatabase(situation)),
+  const code = [
     files && switchExtensions(situation, app),
     options && restoreOptions(situation),
     app && restoreApp(situation, files),
-    cdn && restoreCdnRules(situation),
   ].filter((change) => change !== false);
+  const data = has('database')
+    ? [inTime ? moveToForkedDatabase(situation) : switchDatabase(situation)]
+    : [];
+  const { maintenance = false } = situation.request;
+  const switched = tablesAreGone(situation)
+    ? [...data, ...code]
+    : [
+        ...(data.length > 0 ? code.map(whichMayWrite) : code),
+        ...(maintenance && app && data.length > 0 ? [renewMaintenance(situation)] : []),
+        ...data,
+      ];
+  if (cdn) switched.push(restoreCdnRules(situation));
   if (switched.length === 0) return [];
-  const { maintenance } = situation.request;
   return [
     has('database') && (inTime ? forkDatabase(situation) : stageDatabase(situation)),
     files && stageExtensions(situation),
-    maintenance === true && beginMaintenance(situation),
+    maintenance && beginMaintenance(situation),
     ...switched,
     situation.site.cdn !== undefined && purgeCdn(situation),
-    maintenance === true && endMaintenance(situation),
+    maintenance && endMaintenance(situation),
   ].filter((change) => change !== false);
+}
+
+/** Tables without which no page of WordPress is made, whatever its plugins. */
+const coreTables = ['options', 'posts', 'postmeta', 'users', 'usermeta', 'terms', 'term_taxonomy'];
+
+/**
+ * No code runs on a database without WordPress's own tables, and pods that start on it would never be ready: it goes back first
+ * then. A plugin's table that is gone tells nothing: a newer version may have given it up.
+ */
+function tablesAreGone({ layers, request, facts }: RollbackSituation): boolean {
+  const now = facts.database.tables;
+  const { database, wordpress } = facts.point ?? { database: null, wordpress: null };
+  if (!layers.includes('database') || request.databaseTime !== undefined) return false;
+  if (now === null || database === null || wordpress === null) return false;
+  const needed = coreTables.map((name) => `${wordpress.tablePrefix}${name}`);
+  return database.manifest.tables.some(({ name }) => needed.includes(name) && !now.includes(name));
+}
+
+/** Code that starts on newer data may make tables and set options by itself before the database goes back. */
+function whichMayWrite(change: Change): Change {
+  const touches = new Set([...change.touches, rollbackKeys.tables, rollbackKeys.options]);
+  return { ...change, touches: [...touches] };
 }
 
 function pointOf({ facts }: RollbackSituation) {
@@ -67,8 +103,8 @@ function databaseShown(situation: RollbackSituation): { before: Json; after: Jso
 }
 
 function stageDatabase(situation: RollbackSituation): Change {
-  const { site, operationId } = situation;
-  const schemas = rollbackSchemas(site, operationId);
+  const { site, execution } = situation;
+  const schemas = rollbackSchemas(site, execution);
   const { after } = databaseShown(situation);
   return {
     id: 'stage-database',
@@ -85,8 +121,8 @@ function stageDatabase(situation: RollbackSituation): Change {
 }
 
 function switchDatabase(situation: RollbackSituation): Change {
-  const { site, operationId } = situation;
-  const schemas = rollbackSchemas(site, operationId);
+  const { site, execution } = situation;
+  const schemas = rollbackSchemas(site, execution);
   return {
     id: 'switch-database',
     title: 'Exchange all tables by one statement and keep the old ones',
@@ -145,11 +181,11 @@ function moveToForkedDatabase(situation: RollbackSituation): Change {
 }
 
 function treeParams(situation: RollbackSituation) {
-  const { facts, operationId } = situation;
+  const { facts, execution } = situation;
   const folders = new Set(situation.trees.map(({ folder }) => folder));
   return {
     point: pointOf(situation).id,
-    folder: rollbackFolder(operationId),
+    folder: rollbackFolder(execution),
     trees: facts.extensions.trees
       .filter(({ folder }) => folders.has(folder))
       .map((tree) => ({ ...tree, digest: digestOfTree(situation.trees, tree.folder) })),
@@ -188,7 +224,7 @@ function stageExtensions(situation: RollbackSituation): Change {
   return {
     id: 'stage-extensions',
     title: `Restore plugins and themes of ${pointOf(situation).id} beside the live ones and compare every file`,
-    target: `Folder ${rollbackFolder(situation.operationId)} on the same claim`,
+    target: `Folder ${rollbackFolder(situation.execution)} on the same claim`,
     before: null,
     after: treesShown(situation).after,
     risk: 'low',
@@ -216,8 +252,17 @@ function switchExtensions(situation: RollbackSituation, rolledLater: boolean): C
       ...treeParams(situation),
       restart: !rolledLater,
       stuck: facts.stuck !== null,
+      ...(!rolledLater && wantedOptions(situation)),
     },
   };
+}
+
+/** Options that nobody could compare, because PHP ran in no pod: they are looked at once it does. */
+function wantedOptions({ facts, layers }: RollbackSituation): JsonObject {
+  const compared = facts.options !== null || layers.includes('database');
+  if (compared || !layers.includes('plugins-themes')) return {};
+  const wanted = Object.entries(pickExtensionOptions(facts.point?.wordpress?.options ?? {}));
+  return { wantedOptions: Object.fromEntries(wanted.filter(([, value]) => value !== null)) };
 }
 
 function restoreOptions(situation: RollbackSituation): Change {
@@ -257,9 +302,11 @@ function restoreApp(situation: RollbackSituation, filesToo: boolean): Change {
       point: point.id,
       objectsSecret: point.app.objectsSecret,
       pinned: app.pinned,
+      digests: digestsOf(point.app),
       // Pods of the same template as before are taken up again as they are, unless they have to start anew.
       restart: filesToo || app.configMap !== null,
       stuck: facts.stuck !== null,
+      ...wantedOptions(situation),
     },
   };
 }
@@ -297,37 +344,6 @@ function purgeCdn(situation: RollbackSituation): Change {
     touches: [],
     params: { hosts: site.hosts.names },
   };
-}
-
-function maintenanceChange(
-  { site }: RollbackSituation,
-  id: string,
-  rest: Pick<Change, 'title' | 'before' | 'after' | 'risk' | 'riskReason' | 'undo'>,
-): Change {
-  return { id, target: `Site ${site.name}`, touches: [], params: {}, ...rest };
-}
-
-function beginMaintenance(situation: RollbackSituation): Change {
-  return maintenanceChange(situation, 'begin-maintenance', {
-    title: 'Answer visitors with the maintenance page, on every pod',
-    before: { maintenance: false },
-    after: { maintenance: true },
-    risk: 'high',
-    riskReason:
-      'Visitors get status 503 until it ends or their pod is replaced; this was asked for. It ends by itself after an hour.',
-    undo: { possible: true, how: 'Maintenance mode is ended.' },
-  });
-}
-
-function endMaintenance(situation: RollbackSituation): Change {
-  return maintenanceChange(situation, 'end-maintenance', {
-    title: 'End maintenance mode on every pod',
-    before: { maintenance: true },
-    after: { maintenance: false },
-    risk: 'low',
-    riskReason: 'Visitors get the site again.',
-    undo: { possible: true, how: 'Maintenance mode is begun again, for the rest of the way back.' },
-  });
 }
 
 /** Deletes what earlier rollbacks have kept, in the order of the facts. */

@@ -6,8 +6,12 @@ import type { LiveTree } from './rollback-trees.ts';
 
 /** What a rollback needs to know. Kubernetes objects stay inside the activity: they may hold secrets. */
 export interface RollbackFacts {
+  /** ISO 8601. */
+  observedAt: string;
   /** The point to go back to; null when none is needed (a point in time, or letting kept things go). */
   point: RecoveryPoint | null;
+  /** Newer points that were not taken by themselves, each with the reason; none where a person named the point. */
+  passedOver: string[];
   state: RecoveryPointState | null;
   /** The newest drill that passed, whatever point it restored. */
   drill: DrillReport | null;
@@ -22,6 +26,7 @@ export interface RollbackFacts {
   wordpressError: string | null;
   app: AppFacts;
   database: DatabaseFacts;
+  inUse: DatabaseInUse;
   /** Rulesets now; null for a site without a CDN. */
   cdn: CdnPart | null;
   cdnError: string | null;
@@ -65,10 +70,18 @@ export interface AppFacts {
   objects: { deployment: V1Deployment | null; configMap: V1ConfigMap | null } | null;
   /** The live ConfigMap of the same name. */
   configMap: V1ConfigMap | null;
-  /** Digest (`sha256:…`) of the image that ready pods run, by container. */
-  running: Record<string, string>;
+  /** What ready pods run: the image as their container names it, and its digest (`sha256:…`). */
+  running: { container: string; image: string; digest: string }[];
   /** Secrets that the point's pods used and that are not there now. */
   missingSecrets: string[];
+}
+
+/** Which database pods use, by what their template says. */
+export interface DatabaseInUse {
+  /** Values of `WORDPRESS_DB_HOST`. */
+  hosts: string[];
+  /** Whether it is the one that the site file names; null where the template does not tell. */
+  same: boolean | null;
 }
 
 export interface DatabaseFacts {
@@ -85,6 +98,8 @@ export interface Losses {
   orders: { made: number; changed: number };
   comments: number;
   users: number;
+  /** Tables that every WordPress has and that are not there: what was in them is not counted. */
+  uncounted: string[];
 }
 
 /** A thing that an earlier rollback has kept. */

@@ -1,10 +1,10 @@
 import { TRACK_LABEL } from '../kubernetes/names.ts';
-import type { Json } from '../json.ts';
 import type { Finding } from '../plan.ts';
+import { databaseHosts } from '../kubernetes/database-move.ts';
 import { finding } from './finding.ts';
-import type { Losses } from './rollback-facts.ts';
+import { databaseFindings } from './rollback-findings-database.ts';
 import { foldersWithoutTree, type RollbackSituation } from './rollback-situation.ts';
-import { lossSentence, notComingBack, seconds } from './rollback-words.ts';
+import { notComingBack, pointSentence, seconds } from './rollback-words.ts';
 
 /** What a person should know before the layers of a plan go back. An `error` forbids going on. */
 export function rollbackFindings(situation: RollbackSituation): Finding[] {
@@ -52,10 +52,27 @@ function requestFindings({ site, request, facts, layers }: RollbackSituation): F
   return found;
 }
 
-function pointFindings({ facts, layers, request }: RollbackSituation): Finding[] {
-  const { point, state } = facts;
+function pointFindings(situation: RollbackSituation): Finding[] {
+  const { facts, layers, request } = situation;
+  const { point, state, passedOver } = facts;
   if (point === null) return [];
   const found: Finding[] = [];
+  const sentence = layers.length === 0 ? null : pointSentence(situation);
+  if (sentence !== null) {
+    const others = passedOver.length === 0 ? null : `Passed over: ${passedOver.join('; ')}.`;
+    found.push(
+      finding(
+        'info',
+        'recovery-point-chosen',
+        [sentence, others].filter(Boolean).join(' '),
+        'Name another one with --point; `presslift recovery-points` lists them.',
+        {
+          ...{ point: point.id, takenAt: point.takenAt, reason: point.reason },
+          ...{ proved: state?.proved ?? null },
+        },
+      ),
+    );
+  }
   if (state?.bad != null) {
     found.push(
       finding(
@@ -125,6 +142,16 @@ function extensionFindings(situation: RollbackSituation): Finding[] {
       );
     }
   }
+  if (asked && facts.options === null && point.wordpress !== null && !layers.includes('database')) {
+    found.push(
+      finding(
+        'warning',
+        'options-not-read',
+        `Nobody could tell which plugins and theme are active: ${facts.wordpressError ?? 'WordPress does not answer'}. They are not set back.`,
+        'They are compared once PHP runs again. Where they differ then, start this rollback once more.',
+      ),
+    );
+  }
   const versions = asked && !layers.includes('database') ? dataStays(situation) : null;
   return versions === null ? found : [...found, versions];
 }
@@ -189,6 +216,20 @@ function appFindings(situation: RollbackSituation): Finding[] {
       ),
     );
   }
+  if (situation.otherDatabase) {
+    const then = app === null ? [] : databaseHosts(app.template);
+    found.push(
+      finding(
+        asked ? 'error' : 'warning',
+        'app-of-other-database',
+        `The pods of the point used the database ${then.join(', ')}, the live ones use ${facts.inUse.hosts.join(', ')}: the pod template of the point would move the site there.`,
+        asked
+          ? 'Leave the layer app out, and set its images by hand: `kubectl set image`; the evidence has them.'
+          : 'The layer app is left out.',
+        { images: facts.point?.app?.images ?? null },
+      ),
+    );
+  }
   if (facts.stuck !== null) {
     found.push(
       finding(
@@ -224,89 +265,6 @@ function appFindings(situation: RollbackSituation): Finding[] {
     );
   }
   return found;
-}
-
-/** What a move to another cluster makes wrong in the site file. */
-const siteFileLines = [
-  'database.host',
-  'database.port',
-  'database.ca',
-  'database.credentials',
-  'database.adminCredentials',
-  'database.managed.clusterId',
-];
-
-function databaseFindings({ site, facts, layers, request }: RollbackSituation): Finding[] {
-  if (!layers.includes('database')) return [];
-  const { database } = facts;
-  const found: Finding[] = [];
-  const inTime = request.databaseTime !== undefined;
-  if (!inTime && site.database.adminCredentials === undefined) {
-    found.push(
-      finding(
-        'error',
-        'no-database-administrator',
-        'The site file names no database.adminCredentials, which make the schema that is restored into.',
-        'Name them; the site goes on with its own account.',
-      ),
-    );
-  }
-  if (database.error !== null && !inTime) {
-    found.push(
-      finding(
-        'error',
-        'database-not-read',
-        `The live database could not be read: ${database.error}`,
-        'Without it the tables cannot be exchanged.',
-      ),
-    );
-  }
-  found.push(lossFinding(database.losses, database.error));
-  if (inTime && layers.includes('app')) {
-    found.push(
-      finding(
-        'error',
-        'time-and-app',
-        'The Deployment of the recovery point names the old database, so it cannot go back together with a move to another cluster.',
-        'Roll back the application first, and the database to its time after it.',
-      ),
-    );
-  }
-  if (inTime) {
-    found.push(
-      finding(
-        'warning',
-        'site-file-lines',
-        'Afterwards the site uses another database cluster, and the site file still names the old one.',
-        `Change ${siteFileLines.join(', ')}; the report of the change names the values. Delete the old cluster at the provider when it is needed no more.`,
-        {
-          lines: siteFileLines,
-          host: site.database.host,
-          clusterId: site.database.managed?.clusterId ?? null,
-        },
-      ),
-    );
-  }
-  return found;
-}
-
-function lossFinding(losses: Losses | null, error: string | null): Finding {
-  if (losses === null) {
-    return finding(
-      'warning',
-      'losses-since-point',
-      `What would be lost could not be counted: ${error ?? 'no answer of the database'}`,
-      'Everything that was written since then will be gone from the site.',
-      { counted: false },
-    );
-  }
-  return finding(
-    'warning',
-    'losses-since-point',
-    lossSentence(losses),
-    'The old tables are kept; what is in them does not come to the site by itself.',
-    JSON.parse(JSON.stringify({ counted: true, ...losses })) as Json,
-  );
 }
 
 function cdnFindings({ facts, layers }: RollbackSituation): Finding[] {

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { operationKey } from '../kubernetes/names.ts';
+import type { Change } from '../plan.ts';
 import { keptDatabasePrefix, rollbackDatabasePrefix } from '../recovery/request.ts';
 import type { Site } from '../site/schema.ts';
 
@@ -18,14 +19,23 @@ export function siteSlug(site: Pick<Site, 'name'>): string {
 }
 
 /**
+ * What a rollback names its things after: the workflow's id and its run, as the plan has it in every change. An id can be used
+ * again, and what an earlier run has kept under it is not this run's.
+ */
+export function executionOf({ params }: Pick<Change, 'params'>, operationId: string): string {
+  const { execution } = params;
+  return typeof execution === 'string' ? execution : operationId;
+}
+
+/**
  * Schemas of one rollback: the restored one before the switch, and where the old tables are kept after it. Their names
- * follow from the operation, so that a retry finds what an earlier attempt has made.
+ * follow from its execution, so that a retry finds what an earlier attempt has made.
  */
 export function rollbackSchemas(
   site: Pick<Site, 'name'>,
-  operationId: string,
+  execution: string,
 ): { staged: string; kept: string } {
-  const id = `${siteSlug(site)}_${operationKey(operationId)}`;
+  const id = `${siteSlug(site)}_${operationKey(execution)}`;
   return { staged: `${rollbackDatabasePrefix}${id}`, kept: `${keptDatabasePrefix}${id}` };
 }
 
@@ -40,8 +50,8 @@ export function rollbackOfSchema(site: Pick<Site, 'name'>, schema: string): stri
 }
 
 /** Folder of one rollback on a claim: restored trees in `staged`, the old ones in `kept`. */
-export function rollbackFolder(operationId: string): string {
-  return `${claimFolder}/rollback-${operationKey(operationId)}`;
+export function rollbackFolder(execution: string): string {
+  return `${claimFolder}/rollback-${operationKey(execution)}`;
 }
 
 /** The key of the rollback that made a folder of a claim, or null when it is something else. */

@@ -1,4 +1,5 @@
 import type { Json } from '../json.ts';
+import { sameDatabaseHosts } from '../kubernetes/database-move.ts';
 import { TRACK_LABEL } from '../kubernetes/names.ts';
 import { isHeld } from '../kubernetes/rollout.ts';
 import { rollbackLayers, type CdnRulesetRef, type RollbackLayer } from '../recovery/point.ts';
@@ -28,7 +29,8 @@ export interface RollbackSituation {
   site: Site;
   facts: RollbackFacts;
   request: RollbackRequest;
-  operationId: string;
+  /** What schemas and folders are named after. */
+  execution: string;
   /** In the order of `rollbackLayers`. */
   layers: RollbackLayer[];
   /** Trees that differ from the point. */
@@ -39,6 +41,8 @@ export interface RollbackSituation {
   appDiffers: boolean;
   /** Live pods and those of the point are of different phases of the roadmap. */
   otherTrack: boolean;
+  /** The point's pods used another database than the live ones: its template would move the site there. */
+  otherDatabase: boolean;
   /** Old and new pods of phase 1 stand side by side. */
   held: boolean;
   rulesets: CdnRulesetRef[];
@@ -49,7 +53,7 @@ export function rollbackSituation(
   site: Site,
   facts: RollbackFacts,
   request: RollbackRequest,
-  operationId: string,
+  execution: string,
 ): RollbackSituation {
   const { point, deployment } = facts;
   const app =
@@ -62,10 +66,14 @@ export function rollbackSituation(
     app !== null &&
     deployment?.spec?.template.metadata?.labels?.[TRACK_LABEL] !==
       app.template.metadata?.labels?.[TRACK_LABEL];
+  const otherDatabase =
+    app !== null &&
+    deployment?.spec !== undefined &&
+    !sameDatabaseHosts(deployment.spec.template, app.template);
   const differing: Record<RollbackLayer, boolean> = {
     database: false,
     'plugins-themes': trees.length > 0 || Object.keys(options.after).length > 0,
-    app: differs && !otherTrack,
+    app: differs && !otherTrack && !otherDatabase,
     cdn: rulesets.length > 0,
   };
   const layers = rollbackLayers.filter((layer) => {
@@ -77,13 +85,14 @@ export function rollbackSituation(
     site,
     facts,
     request,
-    operationId,
+    execution,
     layers,
     trees,
     options,
     app,
     appDiffers: differs,
     otherTrack,
+    otherDatabase,
     held: deployment?.spec !== undefined && isHeld(deployment.spec),
     rulesets,
   };

@@ -1,4 +1,5 @@
-import type { Losses } from './rollback-facts.ts';
+import { takenByRollback, type RecoveryPointReason } from '../recovery/point.ts';
+import type { Losses, RollbackFacts } from './rollback-facts.ts';
 import type { RollbackSituation } from './rollback-situation.ts';
 
 /** `12.3 s` or `4 min 10 s`. */
@@ -7,8 +8,39 @@ export function seconds(ms: number): string {
   return `${Math.floor(ms / 60_000)} min ${Math.round((ms % 60_000) / 1000)} s`;
 }
 
+/** `3 days`, `5 h` or `12 min`, rounded down. */
+export function age(from: string, to: string): string {
+  const minutes = Math.max(0, Math.floor((Date.parse(to) - Date.parse(from)) / 60_000));
+  if (minutes < 60) return `${minutes} min`;
+  return minutes < 48 * 60 ? `${Math.floor(minutes / 60)} h` : `${Math.floor(minutes / 1440)} days`;
+}
+
+const takenFor: Record<RecoveryPointReason, string> = {
+  scheduled: 'by the schedule',
+  manual: 'by hand',
+  drill: 'for a drill',
+  'before-change': 'before an operation changed the site',
+};
+
+/** Which point goes back, how old it is, who took it, and whether a drill proved it. */
+export function pointSentence({ facts }: RollbackSituation): string | null {
+  const { point, state, observedAt } = facts;
+  if (point === null) return null;
+  const by = takenByRollback(point)
+    ? `by the rollback ${point.operationId}, of what it was about to change`
+    : takenFor[point.reason];
+  const proved = state?.proved ?? null;
+  return [
+    `The recovery point ${point.id} was taken ${age(point.takenAt, observedAt)} ago (${point.takenAt}) ${by}.`,
+    proved === null
+      ? 'No drill has proved it.'
+      : `A drill proved it on ${proved.at} (${proved.drill}).`,
+  ].join(' ');
+}
+
 /** One sentence with every count; what is nought is not named. */
-export function lossSentence({ since, posts, orders, comments, users }: Losses): string {
+export function lossSentence(losses: Losses): string {
+  const { since, posts, orders, comments, users, uncounted } = losses;
   const parts = [
     counted(orders.made, 'order'),
     orders.changed > 0 ? `changes of ${counted(orders.changed, 'order') ?? ''}` : null,
@@ -19,6 +51,10 @@ export function lossSentence({ since, posts, orders, comments, users }: Losses):
     counted(comments, 'comment'),
     counted(users, 'user'),
   ].filter((part) => part !== null);
+  if (uncounted.length > 0) {
+    const some = parts.length === 0 ? '' : ` What was counted: ${parts.join(', ')}.`;
+    return `What was made or changed since ${since} could not be counted as a whole, because there is no table ${uncounted.join(', ')}.${some}`;
+  }
   return parts.length === 0
     ? `Nothing that is counted (orders, posts, comments, users) was made or changed since ${since}.`
     : `Lost to the site, made or changed since ${since}: ${parts.join(', ')}.`;
@@ -26,6 +62,17 @@ export function lossSentence({ since, posts, orders, comments, users }: Losses):
 
 function counted(count: number, word: string): string | null {
   return count === 0 ? null : `${count} ${word}${count === 1 ? '' : 's'}`;
+}
+
+/** A point holds the ConfigMap of phase 1 alone, and names those that its pods read besides. */
+function configMapsThatStay({ point, app }: RollbackFacts): string[] {
+  const held = app.objects?.configMap?.metadata?.name;
+  const stay = (point?.app?.configMaps ?? []).filter((name) => name !== held);
+  return stay.length === 0
+    ? []
+    : [
+        `ConfigMaps that the pods read stay as they are now: ${stay.join(', ')}. A pod that does not start because of one needs that mended by hand.`,
+      ];
 }
 
 /** What a rollback of these layers leaves as it is, as sentences. */
@@ -53,7 +100,9 @@ export function notComingBack({ facts, layers, request, site }: RollbackSituatio
           'Changes to plugins and themes since then are in the kept trees; must-use plugins and drop-ins are not touched.',
         ]
       : []),
-    ...(layers.includes('app') ? ['Values of Secrets stay as they are now.'] : []),
+    ...(layers.includes('app')
+      ? ['Values of Secrets stay as they are now.', ...configMapsThatStay(facts)]
+      : []),
     ...(point?.missing ?? []).map((sentence) => `The point does not hold: ${sentence}`),
   ];
 }

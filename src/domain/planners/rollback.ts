@@ -1,4 +1,4 @@
-import type { Observation, Plan } from '../plan.ts';
+import type { Change, Observation, Plan } from '../plan.ts';
 import type { RollbackRequest } from '../recovery/request.ts';
 import type { Site } from '../site/schema.ts';
 import { finding } from './finding.ts';
@@ -14,12 +14,14 @@ import {
 /**
  * The plan of a rollback: what goes back to a recovery point, what that loses, how long it takes. Pure. Layers that are as
  * the point has them get no change; with a finding of level `error` there are none at all.
+ *
+ * @param context `execution` is what schemas and folders are named after: no two runs have the same.
  */
 export function planRollback(
   site: Site,
   facts: RollbackFacts,
   request: RollbackRequest,
-  context: { siteDigest: string; operationId: string },
+  context: { siteDigest: string; execution: string },
 ): Plan {
   const plan = {
     schema: 1,
@@ -27,8 +29,14 @@ export function planRollback(
     operation: 'rollback',
     siteDigest: context.siteDigest,
   } as const;
-  if (request.release === true) return { ...plan, ...releasePlan(site, facts) };
-  const situation = rollbackSituation(site, facts, request, context.operationId);
+  const { execution } = context;
+  const named = (changes: Change[]) =>
+    changes.map((change) => ({ ...change, params: { ...change.params, execution } }));
+  if (request.release === true) {
+    const { changes, ...rest } = releasePlan(site, facts);
+    return { ...plan, ...rest, changes: named(changes) };
+  }
+  const situation = rollbackSituation(site, facts, request, execution);
   const findings = rollbackFindings(situation);
   const forbidden = findings.some(({ level }) => level === 'error');
   const changes = forbidden ? [] : rollbackChanges(situation);
@@ -44,7 +52,7 @@ export function planRollback(
       ),
     );
   }
-  return { ...plan, changes, observations: observationsOf(situation), findings };
+  return { ...plan, changes: named(changes), observations: observationsOf(situation), findings };
 }
 
 function releasePlan(

@@ -30,6 +30,19 @@ export interface RecoveryPoint {
   missing: string[];
 }
 
+/**
+ * Whether a rollback took the point before its first change: it holds what somebody wanted to get away from. Its id ends in the
+ * operation that took it, whatever id the workflow was given.
+ */
+export function takenByRollback({
+  id,
+  site,
+  reason,
+}: Pick<RecoveryPoint, 'id' | 'site' | 'reason'>): boolean {
+  const [, operation = ''] = id.split(`Z-${site}-`);
+  return reason === 'before-change' && /^rollback(-\d+)*$/.test(operation);
+}
+
 export type RecoveryPointReason = 'scheduled' | 'manual' | 'drill' | 'before-change';
 
 /** A fresh row (option `presslift_sentinel`) and file (`.presslift-sentinel` in the first content folder) with one random word. */

@@ -36,6 +36,7 @@ export async function approvePlan(operation: Operation, asking: Asking): Promise
     body: [
       ...plan.changes.map(({ title, target, risk }) => `- ${title} (${target}; risk ${risk})`),
       '',
+      ...toKnow(plan),
       outlookText(outlook),
     ].join('\n'),
   });
@@ -46,6 +47,25 @@ export async function approvePlan(operation: Operation, asking: Asking): Promise
       body: [found.message, found.advice].filter(Boolean).join(' '),
     });
   }
+}
+
+/** What the planner noticed, warnings first: who gets the message alone must know what is lost and what stays. */
+function toKnow({ findings }: Plan): string[] {
+  if (findings.length === 0) return [];
+  const lines = (level: Finding['level']) =>
+    findings
+      .filter((found) => found.level === level)
+      .flatMap(({ message, advice, evidence }) => [
+        `- ${[message, advice].filter(Boolean).join(' ')}`,
+        ...sentencesOf(evidence).map((sentence) => `  - ${sentence}`),
+      ]);
+  return ['To know before:', ...lines('warning'), ...lines('info'), ''];
+}
+
+/** A list of sentences belongs to the message; names and numbers are for whoever looks closer. */
+function sentencesOf(evidence: Finding['evidence']): string[] {
+  if (!Array.isArray(evidence)) return [];
+  return evidence.filter((one): one is string => typeof one === 'string' && one.includes(' '));
 }
 
 function applyStep(round: Round): StepName {

@@ -130,6 +130,41 @@ describe('readiness', () => {
     expect(missing).toEqual([expect.stringMatching(expected)]);
   });
 
+  it('is not there while pods use another database than the site file names', async () => {
+    const { apps } = lab.plane.admin;
+    const { deployment: name, namespace } = lab.site.cluster;
+    const { host, port } = lab.site.database;
+    const withHost = (value: string) => ({
+      metadata: { name },
+      spec: {
+        replicas: 0,
+        selector: { matchLabels: { app: 'moved' } },
+        template: {
+          metadata: { labels: { app: 'moved' } },
+          spec: {
+            containers: [
+              { name: 'php', image: 'wordpress', env: [{ name: 'WORDPRESS_DB_HOST', value }] },
+            ],
+          },
+        },
+      },
+    });
+    await apps.createNamespacedDeployment({ namespace, body: withHost('fork.example:25060') });
+    try {
+      expect((await backup.backupReadiness({ site: lab.site })).missing).toEqual([
+        expect.stringMatching(/pods use the database fork\.example:25060.*127\.0\.0\.1/),
+      ]);
+      await apps.replaceNamespacedDeployment({
+        name,
+        namespace,
+        body: withHost(`${host}:${port}`),
+      });
+      expect((await backup.backupReadiness({ site: lab.site })).ready).toBe(true);
+    } finally {
+      await apps.deleteNamespacedDeployment({ name, namespace });
+    }
+  });
+
   it('tells everything at once', async () => {
     const site = structuredClone(lab.site);
     delete site.backup.password;

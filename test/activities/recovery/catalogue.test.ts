@@ -11,6 +11,7 @@ import {
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { ObjectStorage } from '../../../src/activities/object-storage/client.ts';
 import {
+  choosePoint,
   openCatalogue,
   resolvePoint,
   type Catalogue,
@@ -163,6 +164,22 @@ describe('the newest sound point', () => {
     await catalogue.setState(second, { bad });
     expect((await resolvePoint(catalogue, null)).id).toBe(first);
     expect((await resolvePoint(catalogue, second)).id).toBe(second);
+  });
+
+  it('is not the one that a rollback took of the broken site, unless it is named', async () => {
+    const broken = { reason: 'before-change' as const };
+    await catalogue.write(pointOf(first));
+    const own = ['20261124T030000Z-acme-rollback', '20261124T040000Z-acme-rollback-2'];
+    for (const id of own) await catalogue.write(pointOf(id, broken));
+    const chosen = await choosePoint(catalogue, null);
+    expect(chosen.point.id).toBe(first);
+    expect(chosen.passedOver).toEqual(
+      own.toReversed().map((id) => `${id} was taken by a rollback of what it was about to change`),
+    );
+    expect((await resolvePoint(catalogue, own[0]!)).id).toBe(own[0]);
+    // What phase 1 takes before it begins is of a site that works.
+    await catalogue.write(pointOf('20261124T050000Z-acme-hybridStorage', broken));
+    expect((await resolvePoint(catalogue, null)).id).toContain('hybridStorage');
   });
 });
 

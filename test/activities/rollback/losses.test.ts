@@ -1,7 +1,8 @@
 import { createConnection, type Connection } from 'mysql2/promise';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { keptDatabases } from '../../../src/activities/rollback/kept.ts';
-import { countLosses, nothingLost } from '../../../src/activities/rollback/losses.ts';
+import { countLosses, nothingLost, prefixAmong } from '../../../src/activities/rollback/losses.ts';
+import { newestBefore } from '../../../src/activities/rollback/verify-layers.ts';
 import { startMySql, type TestDatabase } from '../../support/database-servers.ts';
 
 /** What is counted as lost since a time, on a real MySQL with WordPress's and WooCommerce's tables. */
@@ -68,6 +69,7 @@ describe('what is lost since a time', () => {
       orders: { made: 1, changed: 1 },
       comments: 2,
       users: 1,
+      uncounted: [],
     });
   });
 
@@ -87,14 +89,61 @@ describe('what is lost since a time', () => {
     expect(losses.posts).toEqual({});
   });
 
-  it('is nothing where nothing was written, and where tables are gone', async () => {
-    await schema('quiet', `${posts('wp_posts')}`);
+  it('is nothing where nothing was written, and not known where tables are gone', async () => {
+    await schema(
+      'quiet',
+      `${posts('wp_posts')} CREATE TABLE wp_users (ID INT PRIMARY KEY, user_registered DATETIME);
+      CREATE TABLE wp_comments (comment_ID INT PRIMARY KEY, comment_type VARCHAR(20), comment_date_gmt DATETIME);`,
+    );
     expect(nothingLost(await count('quiet'))).toBe(true);
-    await schema('gone', 'CREATE TABLE x (id INT PRIMARY KEY);');
-    expect(nothingLost(await count('gone'))).toBe(true);
+    // Gone, or named with another prefix than the one that was asked for.
+    await schema('gone', `${posts('shop_posts')}`);
+    const losses = await count('gone');
+    expect(losses.uncounted).toEqual(['wp_posts', 'wp_comments', 'wp_users']);
+    expect(nothingLost(losses)).toBe(false);
     await connection.query(`INSERT INTO quiet.wp_posts (post_type, post_status, post_date_gmt, post_modified_gmt)
       VALUES ('post', 'publish', '${after}', '${after}')`);
     expect(nothingLost(await count('quiet'))).toBe(false);
+  });
+});
+
+describe('how far a database goes up to a time', () => {
+  it('is the highest number of a post and a comment from before it, whatever came after or was imported', async () => {
+    await schema(
+      'far',
+      `${posts('wp_posts')}
+      INSERT INTO wp_posts (ID, post_type, post_status, post_date_gmt, post_modified_gmt) VALUES
+        (4, 'post', 'publish', '${before}', '${before}'), (7, 'post', 'publish', '${after}', '${after}'),
+        (9, 'post', 'publish', '${before}', '${after}');
+      CREATE TABLE wp_comments (comment_ID INT PRIMARY KEY, comment_date_gmt DATETIME);
+      INSERT INTO wp_comments VALUES (3, '${before}'), (5, '${after}');`,
+    );
+    expect(await newestBefore(connection, 'far', 'wp_', since)).toEqual({
+      wp_posts: 4,
+      wp_comments: 3,
+    });
+    await connection.query('DELETE FROM far.wp_posts; DELETE FROM far.wp_comments');
+    expect(await newestBefore(connection, 'far', 'wp_', since)).toEqual({
+      wp_posts: 0,
+      wp_comments: 0,
+    });
+  });
+});
+
+describe('the table prefix by names of tables', () => {
+  const table: [string, string[], string | null][] = [
+    ['of one WordPress', ['shop_options', 'shop_posts', 'shop_users', 'x'], 'shop_'],
+    ['without any prefix', ['options', 'posts', 'users'], ''],
+    ['of a multisite', ['wp_options', 'wp_posts', 'wp_users', 'wp_2_options', 'wp_2_posts'], 'wp_'],
+    [
+      'is not known of two',
+      ['a_options', 'a_posts', 'a_users', 'b_options', 'b_posts', 'b_users'],
+      null,
+    ],
+    ['is not known of none', ['shop_options', 'x'], null],
+  ];
+  it.each(table)('%s', (_, tables, prefix) => {
+    expect(prefixAmong(tables)).toBe(prefix);
   });
 });
 

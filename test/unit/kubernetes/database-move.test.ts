@@ -3,8 +3,10 @@ import type { V1PodTemplateSpec } from '@kubernetes/client-node';
 import { expect, test } from 'vitest';
 import {
   databaseHosts,
+  isDatabaseAt,
   movedTemplate,
   returnedTemplate,
+  sameDatabaseHosts,
 } from '../../../src/domain/kubernetes/database-move.ts';
 import { forkNames } from '../../../src/domain/recovery/database-fork.ts';
 
@@ -101,4 +103,31 @@ test('names of a fork are its operation’s, and fit the provider', () => {
   expect(names.cluster).toMatch(/^[a-z][a-z0-9-]{1,61}[a-z0-9]$/);
   expect(names.cluster).toContain('20261123t180000z');
   expect(forkNames(site, 'acme/rollback/other', '2026-11-23T18:00:00Z')).not.toEqual(names);
+});
+
+const table: [string, boolean][] = [
+  ['db.example.com:25060', true],
+  ['DB.example.com:25060', true],
+  ['db.example.com', false],
+  ['db.example.com:3306', false],
+  ['other.example.com:25060', false],
+];
+test.each(table)('a database may be named %s: %s', (value, expected) => {
+  expect(isDatabaseAt(value, { host: 'db.example.com', port: 25060 })).toBe(expected);
+});
+
+test('a name without a port is that of MySQL', () => {
+  expect(isDatabaseAt('db.example.com', { host: 'db.example.com', port: 3306 })).toBe(true);
+  expect(isDatabaseAt('db.example.com:/run/sock', { host: 'db.example.com', port: 3306 })).toBe(
+    true,
+  );
+});
+
+test('templates are compared by the hosts that they name, and one that names none is no other', () => {
+  const of = (value: string) => ({
+    spec: { containers: [{ name: 'php', env: [{ name: 'WORDPRESS_DB_HOST', value }] }] },
+  });
+  expect(sameDatabaseHosts(of('db.example.com'), of('db.example.com:3306'))).toBe(true);
+  expect(sameDatabaseHosts(of('db.example.com'), of('fork.example.com'))).toBe(false);
+  expect(sameDatabaseHosts(of('db.example.com'), { spec: { containers: [] } })).toBe(true);
 });

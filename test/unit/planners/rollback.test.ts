@@ -2,10 +2,15 @@ import { describe, expect, it } from 'vitest';
 import { digestOf } from '../../../src/domain/digest.ts';
 import type { Plan } from '../../../src/domain/plan.ts';
 import type { RollbackFacts } from '../../../src/domain/planners/rollback-facts.ts';
-import { rollbackOfSchema, rollbackSchemas } from '../../../src/domain/planners/rollback-names.ts';
+import {
+  executionOf,
+  rollbackOfSchema,
+  rollbackSchemas,
+} from '../../../src/domain/planners/rollback-names.ts';
 import { liveTrees } from '../../../src/domain/planners/rollback-trees.ts';
 import { planRollback } from '../../../src/domain/planners/rollback.ts';
 import type { RollbackRequest } from '../../../src/domain/recovery/request.ts';
+import { movedTemplate } from '../../../src/domain/kubernetes/database-move.ts';
 import { acme, beforeTemplate, image } from '../../support/hybrid-fixtures.ts';
 import {
   digestA,
@@ -13,6 +18,7 @@ import {
   hybridDeployment,
   recoveryPoint,
   rollbackFacts,
+  runningImages,
   sameTree,
 } from '../../support/rollback-facts.ts';
 
@@ -21,14 +27,20 @@ import {
 const site = acme((file) => {
   delete file['cdn'];
 });
-const context = { siteDigest: digestA, operationId: 'acme/rollback/20261123T180000Z' };
+const context = { siteDigest: digestA, execution: 'acme/rollback/20261123T180000Z/run-1' };
 
 function plan(change: Partial<RollbackFacts> = {}, request: RollbackRequest = {}): Plan {
   return planRollback(site, rollbackFacts(change), request, context);
 }
 
 const ids = ({ changes }: Plan) => changes.map(({ id }) => id);
-const findings = ({ findings: list }: Plan) => list.map(({ id, level }) => `${level} ${id}`);
+/** But for the one that names the point, which nearly every plan has. */
+const findings = ({ findings: list }: Plan) =>
+  list.filter(({ id }) => id !== 'recovery-point-chosen').map(({ id, level }) => `${level} ${id}`);
+const listOf = ({ findings: list }: Plan, wanted: string) =>
+  JSON.stringify(list.find(({ id }) => id === wanted)?.evidence);
+const messageOf = ({ findings: list }: Plan, wanted: string) =>
+  list.find(({ id }) => id === wanted)?.message;
 const change = (one: Plan, id: string) => {
   const found = one.changes.find((candidate) => candidate.id === id);
   if (found === undefined) throw new Error(`No change ${id} among ${ids(one).join(', ')}`);
@@ -122,11 +134,46 @@ describe('the layers of a rollback', () => {
         'stage-database',
         'stage-extensions',
         'begin-maintenance',
-        'switch-database',
         'switch-extensions',
+        'restore-options',
         'restore-app',
+        'renew-maintenance',
+        'switch-database',
         'end-maintenance',
       ],
+    ],
+    [
+      'code and database: the older code first, so that newer code never meets older data',
+      lostPlugin,
+      { layers: ['plugins-themes', 'database'] },
+      ['stage-database', 'stage-extensions', 'switch-extensions', 'switch-database'],
+    ],
+    [
+      'only a table of a plugin is gone, which its newer version may have given up',
+      {
+        ...lostPlugin,
+        point: recoveryPoint({
+          database: {
+            ...recoveryPoint().database!,
+            manifest: {
+              ...recoveryPoint().database!.manifest,
+              tables: [{ name: 'wp_shop', rows: 1, checksum: '0', structure: digestA }],
+            },
+          },
+        }),
+      },
+      { layers: ['plugins-themes', 'database'] },
+      ['stage-database', 'stage-extensions', 'switch-extensions', 'switch-database'],
+    ],
+    [
+      'tables are gone: the database first, or no pod that starts would be ready',
+      {
+        ...lostPlugin,
+        ...badImage,
+        database: { ...rollbackFacts().database, tables: ['wp_options'] },
+      },
+      { layers: ['plugins-themes', 'database', 'app'] },
+      ['stage-database', 'stage-extensions', 'switch-database', 'switch-extensions', 'restore-app'],
     ],
     ['maintenance mode for nothing', {}, { maintenance: true }, []],
     [
@@ -139,7 +186,7 @@ describe('the layers of a rollback', () => {
       'a point in time together with plugins',
       { ...lostPlugin, ...otherOptions },
       { databaseTime: '2026-11-23T10:00:00Z', layers: ['database', 'plugins-themes'] },
-      ['fork-database', 'stage-extensions', 'move-to-forked-database', 'switch-extensions'],
+      ['fork-database', 'stage-extensions', 'switch-extensions', 'move-to-forked-database'],
     ],
   ];
   it.each(table)('%s', (_, facts, request, expected) => {
@@ -156,7 +203,7 @@ describe('the layers of a rollback', () => {
       cdnPoint.cdn?.rulesets[0],
     ]);
     expect(change(made, 'restore-cdn-rules').before).toEqual({ rulesets: [cdnNow.rulesets[0]] });
-    expect(change(made, 'purge-cdn').params).toEqual({ hosts: site.hosts.names });
+    expect(change(made, 'purge-cdn').params).toMatchObject({ hosts: site.hosts.names });
   });
 });
 
@@ -271,6 +318,12 @@ describe('what a plan says', () => {
       ],
     ],
     [
+      'nobody can tell which plugins are active',
+      { ...lostPlugin, options: null, wordpressError: 'PHP runs in no pod of acme/wordpress' },
+      {},
+      ['warning options-not-read', 'info expected-time', 'info not-coming-back'],
+    ],
+    [
       'the site is broken now',
       { ...lostPlugin, frontPage: { good: false, seen: 'status 500' } },
       {},
@@ -281,6 +334,41 @@ describe('what a plan says', () => {
     expect(findings(plan(facts, request))).toEqual(expected);
   });
 
+  const named: [string, Partial<RollbackFacts>, string][] = [
+    [
+      'a nightly one',
+      {},
+      'The recovery point 20261122T030000Z-acme-backup was taken 39 h ago (2026-11-22T03:00:00.000Z) by the schedule. No drill has proved it.',
+    ],
+    [
+      'one that a drill proved, with what was passed over',
+      {
+        passedOver: ['20261123T170000Z-acme-rollback was taken by a rollback'],
+        state: {
+          pinned: null,
+          bad: null,
+          proved: { at: '2026-11-23T05:01:10.000Z', drill: 'acme/drill/x', rtoMs: 1 },
+        },
+      },
+      'The recovery point 20261122T030000Z-acme-backup was taken 39 h ago (2026-11-22T03:00:00.000Z) by the schedule. A drill proved it on 2026-11-23T05:01:10.000Z (acme/drill/x). Passed over: 20261123T170000Z-acme-rollback was taken by a rollback.',
+    ],
+    [
+      'that of an earlier rollback',
+      {
+        point: recoveryPoint({
+          id: '20261120T100000Z-acme-rollback',
+          reason: 'before-change',
+          operationId: 'acme/rollback/x',
+          takenAt: '2026-11-20T10:00:00.000Z',
+        }),
+      },
+      'The recovery point 20261120T100000Z-acme-rollback was taken 3 days ago (2026-11-20T10:00:00.000Z) by the rollback acme/rollback/x, of what it was about to change. No drill has proved it.',
+    ],
+  ];
+  it.each(named)('the point, by age, reason and proof: %s', (_, facts, expected) => {
+    expect(messageOf(plan({ ...lostPlugin, ...facts }), 'recovery-point-chosen')).toBe(expected);
+  });
+
   it('counts what would be lost', () => {
     const made = plan({}, { layers: ['database'] });
     const losses = made.findings.find(({ id }) => id === 'losses-since-point');
@@ -288,6 +376,78 @@ describe('what a plan says', () => {
       'Lost to the site, made or changed since 2026-11-22T03:00:00.000Z: 3 orders, 2 of type post, changes of 1 of type post, 1 comment.',
     );
     expect(losses?.evidence).toMatchObject({ counted: true, orders: { made: 3, changed: 0 } });
+  });
+
+  it('counts what can be counted where tables are gone, and says which', () => {
+    const { losses, ...database } = rollbackFacts().database;
+    const without = { ...losses!, posts: {}, uncounted: ['shop_posts', 'shop_users'] };
+    const made = plan({ database: { ...database, losses: without } }, { layers: ['database'] });
+    expect(messageOf(made, 'losses-since-point')).toBe(
+      'What was made or changed since 2026-11-22T03:00:00.000Z could not be counted as a whole, because there is no table shop_posts, shop_users. What was counted: 3 orders, 1 comment.',
+    );
+  });
+
+  const moved = hybridDeployment();
+  const movedTo = movedTemplate(moved.spec!.template, { host: 'fork.example:25060', secrets: {} });
+  moved.spec!.template = movedTo.template;
+  const afterMove: Partial<RollbackFacts> = {
+    deployment: moved,
+    inUse: { hosts: ['fork.example:25060'], same: true },
+  };
+  const stale = { ...afterMove, inUse: { hosts: ['fork.example:25060'], same: false } };
+  const other: [string, Partial<RollbackFacts>, RollbackRequest, string[]][] = [
+    ['the site file names another one', stale, { layers: ['database'] }, ['other-database-in-use']],
+    [
+      'the site file names another one, and a time is given',
+      { ...stale, point: null, state: null },
+      { databaseTime: '2026-11-23T10:00:00Z' },
+      ['other-database-in-use'],
+    ],
+    [
+      'the pod template of the point names another one',
+      afterMove,
+      { layers: ['app'] },
+      ['app-of-other-database'],
+    ],
+    ['plugins alone go back', { ...stale, ...lostPlugin }, { layers: ['plugins-themes'] }, []],
+  ];
+  it.each(other)('refuses where pods use another database: %s', (_, facts, request, expected) => {
+    const made = planRollback(site, rollbackFacts(facts), request, context);
+    const errors = made.findings.filter(({ level }) => level === 'error').map(({ id }) => id);
+    expect(errors).toEqual(expected);
+    expect(made.changes.length === 0).toBe(expected.length > 0);
+  });
+
+  it('leaves the app out by itself where its template would move the site', () => {
+    const made = plan({ ...afterMove, ...lostPlugin });
+    expect(findings(made)).toContain('warning app-of-other-database');
+    expect(ids(made)).toEqual(['stage-extensions', 'switch-extensions']);
+  });
+
+  it('has the options compared later that nobody could read now', () => {
+    const wanted = {
+      active_plugins: ['akismet/akismet.php', 'shop/shop.php'],
+      template: 'acme',
+      stylesheet: 'acme',
+    };
+    const unread = { ...lostPlugin, options: null };
+    const files = change(plan(unread), 'switch-extensions');
+    expect(files.params['wantedOptions']).toEqual(wanted);
+    const both = plan({ ...unread, ...badImage });
+    expect(change(both, 'switch-extensions').params['wantedOptions']).toBeUndefined();
+    expect(change(both, 'restore-app').params['wantedOptions']).toEqual(wanted);
+    expect(change(plan(lostPlugin), 'switch-extensions').params['wantedOptions']).toBeUndefined();
+  });
+
+  it('names ConfigMaps that the point does not hold', () => {
+    const stay = listOf(plan(badImage), 'not-coming-back');
+    expect(stay).toContain(
+      'ConfigMaps that the pods read stay as they are now: wordpress-wp-config.',
+    );
+    const configMap = { metadata: { name: 'wordpress-wp-config' } };
+    const objects = { ...rollbackFacts().app.objects!, configMap };
+    const held = plan({ ...badImage, app: { ...rollbackFacts().app, objects, configMap } });
+    expect(listOf(held, 'not-coming-back')).not.toContain('ConfigMaps');
   });
 
   it('takes the expected time from the last drill', () => {
@@ -331,13 +491,23 @@ describe('what a plan says', () => {
 
 describe('details of changes', () => {
   it('name an image by its digest where the tag means another one now', () => {
-    const made = plan({ app: { ...rollbackFacts().app, running: { php: digestB, web: digestA } } });
+    const made = plan({ app: { ...rollbackFacts().app, running: runningImages(digestB) } });
     expect(ids(made)).toEqual(['restore-app']);
     const pinned = `localhost:5000/presslift/wordpress@${digestA}`;
     expect(change(made, 'restore-app').params['pinned']).toEqual({ php: pinned });
     expect(change(made, 'restore-app').after).toMatchObject({
       images: { php: pinned, web: image },
     });
+  });
+
+  it('name an image by its digest where the tag is another one now and nobody runs that of then', () => {
+    const facts = { ...badImage, app: { ...rollbackFacts().app, running: [] } };
+    const made = change(plan(facts), 'restore-app');
+    const pinned = `localhost:5000/presslift/wordpress@${digestA}`;
+    expect(made.params['pinned']).toMatchObject({ php: pinned, web: pinned });
+    expect(made.params['digests']).toEqual({ php: digestA, web: digestA });
+    // Old pods beside the stuck ones prove what the tag means, and are taken up again.
+    expect(change(plan(badImage), 'restore-app').params['pinned']).toEqual({});
   });
 
   it('take pods of the same template up again, but for exchanged files', () => {
@@ -385,7 +555,14 @@ describe('details of changes', () => {
       'rollback-database:tables',
     ]);
     for (const { touches } of made.changes) for (const key of touches) expect(keys).toContain(key);
+    // Older code may make tables and set options of its own before the database goes back.
     expect(change(made, 'switch-extensions').touches).toEqual([
+      'rollback-files:extensions',
+      'rollback-app:deployment',
+      'rollback-database:tables',
+      'rollback-options:recorded',
+    ]);
+    expect(change(plan(lostPlugin), 'switch-extensions').touches).toEqual([
       'rollback-files:extensions',
       'rollback-app:deployment',
     ]);
@@ -417,9 +594,29 @@ describe('letting kept things go', () => {
 });
 
 describe('names', () => {
+  it('are others in the next run of the same workflow id', () => {
+    const request: RollbackRequest = { layers: ['database', 'plugins-themes'] };
+    const of = (execution: string) =>
+      planRollback(site, rollbackFacts(lostPlugin), request, { ...context, execution });
+    const [one, two] = [of('acme/rollback/by-hand/run-1'), of('acme/rollback/by-hand/run-2')];
+    for (const [id, name] of [
+      ['switch-database', 'kept'],
+      ['switch-database', 'staged'],
+      ['switch-extensions', 'folder'],
+    ] as const) {
+      expect(change(one, id).params[name]).not.toEqual(change(two, id).params[name]);
+    }
+    expect(ids(two)).toEqual(ids(one));
+    for (const each of two.changes) {
+      expect(executionOf(each, 'acme/rollback/by-hand')).toBe('acme/rollback/by-hand/run-2');
+    }
+    // A plan that was made before changes named their execution.
+    expect(executionOf({ params: {} }, 'acme/rollback/by-hand')).toBe('acme/rollback/by-hand');
+  });
+
   it('of schemas tell their site and fit', () => {
     for (const name of ['acme', 'a-b', 'x'.repeat(63), `${'x'.repeat(62)}y`]) {
-      const { staged, kept } = rollbackSchemas({ name }, context.operationId);
+      const { staged, kept } = rollbackSchemas({ name }, context.execution);
       expect(staged.length).toBeLessThanOrEqual(64);
       expect(rollbackOfSchema({ name }, staged)).toBe(rollbackOfSchema({ name }, kept));
       expect(rollbackOfSchema({ name }, kept)).toMatch(/^[0-9a-f]{12}$/);

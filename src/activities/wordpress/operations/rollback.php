@@ -80,3 +80,37 @@ function presslift_operation_flush_cache(): array
 {
     return ['external' => (bool) wp_using_ext_object_cache(), 'flushed' => wp_cache_flush()];
 }
+
+/** What the database server says of itself, to tell whether two names mean one server. */
+function presslift_operation_database_identity(): string
+{
+    global $wpdb;
+    $identity = $wpdb->get_var("SELECT CONCAT_WS(' ', @@hostname, @@port, @@datadir, @@server_id)");
+    if (!is_string($identity)) {
+        presslift_fail("The database does not say what it is: {$wpdb->last_error}");
+    }
+    return $identity;
+}
+
+/**
+ * Paths of some of the newest files of the media library that lie where this pod has its uploads, as the site itself serves them;
+ * none where another host does. Arguments: sample.
+ */
+function presslift_operation_media_sample(array $arguments): array
+{
+    global $wpdb;
+    $uploads = wp_get_upload_dir();
+    if (parse_url($uploads['baseurl'], PHP_URL_HOST) !== parse_url(home_url(), PHP_URL_HOST)) {
+        return [];
+    }
+    $files = $wpdb->get_col(
+        "SELECT m.meta_value FROM {$wpdb->postmeta} m JOIN {$wpdb->posts} p ON p.ID = m.post_id
+        WHERE p.post_type = 'attachment' AND m.meta_key = '_wp_attached_file' ORDER BY p.ID DESC LIMIT 500"
+    );
+    $there = array_filter($files, fn ($file) => is_file("{$uploads['basedir']}/$file"));
+    $base = rtrim((string) parse_url($uploads['baseurl'], PHP_URL_PATH), '/');
+    return array_map(
+        fn ($file) => $base . '/' . implode('/', array_map('rawurlencode', explode('/', $file))),
+        array_slice(array_values($there), 0, (int) $arguments['sample'])
+    );
+}
