@@ -69,8 +69,8 @@ const changes: ChangeTable = {
   'restore-options': { do: 'restoreOptions', undo: 'returnOptions' },
   'restore-app': { do: 'restoreApp', undo: 'returnApp' },
   'restore-cdn-rules': { do: 'restoreCdnRules', undo: 'returnCdnRules' },
-  // What is not kept needs no taking back.
-  'purge-cdn': { do: 'purgeCdn', standsAlone: true },
+  // What is not kept needs no taking back; but pages of a state that is given up must not stay at the edge either.
+  'purge-cdn': { do: 'purgeCdn', afterUndo: 'purgeCdn', standsAlone: true },
   'end-maintenance': { do: 'endMaintenance', undo: 'beginMaintenance' },
   ...deletions,
 };
