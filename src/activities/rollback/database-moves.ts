@@ -143,10 +143,11 @@ async function move(
   const free = !none && (await lockTables(connection, moves));
   const locked = free && lockable;
   if (free && !lockable) await connection.query('UNLOCK TABLES');
-  if (!none && !locked) await waitFor(connection, unlockedWaitSeconds);
+  const bare = !none && !locked;
+  if (bare) await waitFor(connection, unlockedWaitSeconds);
   for (const { schema, trigger } of obstacles) await dropDefinition(connection, schema, trigger);
   await connection.query(renameStatement(moves));
-  await waitFor(connection, lockWaitSeconds);
+  if (bare) await waitFor(connection, lockWaitSeconds);
   if (locked) {
     // Under the lock only triggers of tables that have just been moved can be made; others were there before.
     const moved = new Set(

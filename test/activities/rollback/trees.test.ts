@@ -351,7 +351,7 @@ describe('exchanging what is in a tree that pods mount', () => {
     afterAll(() => rm(tools, { recursive: true }));
 
     /** Runs it as the Job does; false when it was interrupted before its rename number `until`. */
-    const renames = async (mode: 'switch' | 'back', until?: number): Promise<string | false> => {
+    const renames = (mode: 'switch' | 'back', until?: number): string | false => {
       const { path, staged, kept } = placesOf(folder, tree);
       const script = new URL(
         '../../../src/activities/rollback/scripts/exchange.pl',
@@ -361,7 +361,11 @@ describe('exchanging what is in a tree that pods mount', () => {
         return execFileSync('perl', [`-I${tools}`, '-MInterrupted', fileURLToPath(script), mode], {
           input: [path, staged, kept, 'true', ''].join('\0'),
           env: {
-            ...{ VOLUME: volume, INODES: join(volume, folder, 'inodes') },
+            ...{
+              PATH: process.env['PATH'] ?? '',
+              VOLUME: volume,
+              INODES: join(volume, folder, 'inodes'),
+            },
             ...(exchanges && { EXCHANGES: 'yes' }),
             ...(until !== undefined && { RENAMES: String(until) }),
           },
@@ -376,11 +380,11 @@ describe('exchanging what is in a tree that pods mount', () => {
     };
     /** Tries an interruption before every rename, until there is none left to be interrupted. */
     const interrupted = async (
-      run: (until: number) => Promise<string | false>,
+      run: (until: number) => string | false,
       then: () => Promise<void>,
     ): Promise<number> => {
       for (let until = 0; ; until += 1) {
-        const finished = await run(until);
+        const finished = run(until);
         await then();
         if (finished !== false) return until;
       }
@@ -389,9 +393,9 @@ describe('exchanging what is in a tree that pods mount', () => {
     beforeEach(() => inodes(...names));
 
     it('is done, and taken back', async () => {
-      expect(await renames('switch')).toMatch(new RegExp(`^${how}\tentries\t4\t`));
+      expect(renames('switch')).toMatch(new RegExp(`^${how}\tentries\t4\t`));
       expect(await all()).toEqual(after);
-      expect(await renames('back')).toMatch(new RegExp(`^${how}\tentries\t4\t`));
+      expect(renames('back')).toMatch(new RegExp(`^${how}\tentries\t4\t`));
       expect(await all()).toEqual(before);
     });
 
@@ -399,9 +403,9 @@ describe('exchanging what is in a tree that pods mount', () => {
       const count = await interrupted(
         (until) => renames('switch', until),
         async () => {
-          await renames('switch');
+          renames('switch');
           expect(await all()).toEqual(after);
-          await renames('back');
+          renames('back');
         },
       );
       expect(count).toBeGreaterThan(5);
@@ -411,38 +415,38 @@ describe('exchanging what is in a tree that pods mount', () => {
       await interrupted(
         (until) => renames('switch', until),
         async () => {
-          await renames('back');
+          renames('back');
           expect(await all()).toEqual(before);
-          await renames('back');
+          renames('back');
           expect(await all()).toEqual(before);
         },
       );
     });
 
     it('goes on with the way back after an interruption before any of its renames', async () => {
-      await renames('switch');
+      renames('switch');
       const count = await interrupted(
         (until) => renames('back', until),
         async () => {
-          await renames('back');
+          renames('back');
           expect(await all()).toEqual(before);
-          await renames('switch');
+          renames('switch');
         },
       );
       expect(count).toBeGreaterThan(5);
     });
 
     it('goes on with the way back of a switch that was interrupted, after another interruption', async () => {
-      for (let first = 0; (await renames('switch', first)) === false; first += 1) {
+      for (let first = 0; renames('switch', first) === false; first += 1) {
         await interrupted(
-          async (until) => {
+          (until) => {
             // Each time from the same half-done switch.
-            await renames('back');
-            await renames('switch', first);
+            renames('back');
+            renames('switch', first);
             return renames('back', until);
           },
           async () => {
-            await renames('back');
+            renames('back');
             expect({ first, ...(await all()) }).toEqual({ first, ...before });
           },
         );
@@ -456,12 +460,12 @@ describe('exchanging what is in a tree that pods mount', () => {
       };
       const updated = { ...before, staged: { ...restored, akismet: 'newer' } };
       for (let until = 0, finished: string | false = false; finished === false; until += 1) {
-        await renames('switch');
+        renames('switch');
         await update();
-        finished = await renames('back', until);
-        await renames('back');
+        finished = renames('back', until);
+        renames('back');
         expect(await all()).toEqual(updated);
-        await renames('back');
+        renames('back');
         expect(await all()).toEqual(updated);
         // As it was restored, for the next round.
         await rm(join(volume, place('staged', 'akismet')), { recursive: true });
