@@ -72,8 +72,8 @@ const changes: ChangeTable = {
   'switch-database': { do: 'switchDatabase', undo: 'switchDatabaseBack' },
   'move-to-forked-database': { do: 'moveToForkedDatabase', undo: 'moveBackFromForkedDatabase' },
   'restore-cdn-rules': { do: 'restoreCdnRules', undo: 'returnCdnRules' },
-  // What is not kept needs no taking back.
-  'purge-cdn': { do: 'purgeCdn', standsAlone: true },
+  // What is not kept needs no taking back; but pages of a state that is given up must not stay at the edge either.
+  'purge-cdn': { do: 'purgeCdn', afterUndo: 'purgeCdn', standsAlone: true },
   'end-maintenance': { do: 'endMaintenance', undo: 'beginMaintenance' },
   ...deletions,
 };

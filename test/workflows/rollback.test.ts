@@ -269,6 +269,40 @@ describe('a rollback that is broken off', () => {
     },
   );
 
+  it.each([
+    ['before the edge was emptied', 'restoreOptions' as const],
+    ['after that', 'endMaintenance' as const],
+  ])('empties the edge once everything is taken back, when it breaks %s', async (when, breaks) => {
+    const site = harness().site(`edge-${breaks.toLowerCase()}`);
+    site.changes = [
+      fakeChange('stage-extensions'),
+      fakeChange('switch-extensions', { touches: ['files'] }),
+      ...['restore-options', 'purge-cdn', 'end-maintenance'].map((id) => fakeChange(id)),
+    ];
+    site.fail(breaks, 'AgentFailed');
+    const run = await started(site, { onFailure: 'compensate' });
+    await run.approve();
+    const report = await run.result<OperationReport>();
+    expect(report.outcome).toBe('undone');
+    expect(site.walk.slice(-3)).toEqual(['switchExtensionsBack', 'unstageExtensions', 'purgeCdn']);
+    expect(report.steps.at(-1)).toMatchObject({ id: 'after-undo-purge-cdn', state: 'done' });
+    expect(site.calls.filter((name) => name === 'purgeCdn')).toHaveLength(
+      when === 'after that' ? 2 : 1,
+    );
+  });
+
+  it('leaves the edge alone when nothing was switched yet', async () => {
+    const site = harness().site('edge-early');
+    site.changes = ['stage-extensions', 'switch-extensions', 'purge-cdn'].map((id) =>
+      fakeChange(id, { touches: id === 'switch-extensions' ? ['files'] : [] }),
+    );
+    site.fail('stageExtensions', 'RestoreDiffers');
+    const run = await started(site, { onFailure: 'compensate' });
+    await run.approve();
+    expect(await run.result<OperationReport>()).toMatchObject({ outcome: 'undone' });
+    expect(site.calls).not.toContain('purgeCdn');
+  });
+
   it('takes nothing back past a deletion, and says so', async () => {
     const site = harness().site('deleted');
     const undo = { possible: false as const, why: 'it is deleted' };

@@ -31,7 +31,7 @@ export function createForkChanges(deps: ManagedDatabaseDeps): ForkChanges {
       const online = await awaitOnline(api, cluster, deps.pollMs ?? 5_000);
       await keepTrusted(api, online.id, trustedSources);
       const before = await readKept(k, site, names);
-      const fork = await accessTo(deps, site, api, online, before);
+      const fork = await accessTo(deps, site, api, { online, sourceId: clusterId, before });
       await writeKept(k, site, operationId, names, fork);
       await proveAccess(site, fork);
       return {
@@ -49,11 +49,17 @@ export function createForkChanges(deps: ManagedDatabaseDeps): ForkChanges {
       const api = await digitalOceanOf(deps, site);
       const kept = await readKept(k, site, names);
       await requireUnused(deps, site, kept);
+      for (const name of [names.credentials, names.ca]) await removeSecret(k, site, name);
+      if (kept?.servedFrom != null) {
+        const { clusterName, servedFrom } = kept;
+        return {
+          ...{ cluster: clusterName, clusterId: kept.clusterId, deleted: false, servedFrom },
+          ...{ secret: names.secret, why: 'the site has used it: what visitors wrote is there' },
+        };
+      }
       const cluster = await existing(api, names, clusterId);
       if (cluster !== null) await api.deleteDatabaseCluster(cluster.id);
-      for (const name of [names.credentials, names.ca, names.secret]) {
-        await removeSecret(k, site, name);
-      }
+      await removeSecret(k, site, names.secret);
       return { cluster: names.cluster, deleted: cluster !== null };
     },
   };
@@ -156,20 +162,21 @@ async function accessTo(
   deps: ManagedDatabaseDeps,
   site: Site,
   api: DigitalOcean,
-  { id, name, host, port }: OnlineDatabase,
-  before: KeptFork | null,
+  known: { online: OnlineDatabase; sourceId: string; before: KeptFork | null },
 ): Promise<KeptFork> {
+  const { before, sourceId } = known;
+  const { id, name, host, port } = known.online;
   const ca = await api.databaseCa(id);
   if (before !== null && before.clusterId === id) {
-    const known = { ...before, host, port, ca };
-    const works = await proveAccess(site, known).then(
+    const same = { ...before, host, port, ca };
+    const works = await proveAccess(site, same).then(
       () => true,
       (error: unknown) => {
         if (failureTypeOf(error) !== 'Unauthorized') throw error;
         return false;
       },
     );
-    if (works) return known;
+    if (works) return same;
   }
   const { credentials, adminCredentials } = site.database;
   const username = await deps.secrets.resolve(credentials, 'username');
@@ -186,9 +193,9 @@ async function accessTo(
   };
   const account = await reset(username);
   return {
-    ...{ clusterId: id, clusterName: name, host, port, ca, account },
+    ...{ clusterId: id, clusterName: name, sourceId, host, port, ca, account },
     administrator: admin === null ? null : admin === username ? account : await reset(admin),
-    ...{ move: null, restricted: null },
+    ...{ move: null, restricted: null, servedFrom: null, left: null },
   };
 }
 

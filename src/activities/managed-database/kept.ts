@@ -18,6 +18,8 @@ export interface RestrictedAccount {
 export interface KeptFork {
   clusterId: string;
   clusterName: string;
+  /** The cluster that it was forked from. */
+  sourceId: string;
   host: string;
   port: number;
   /** PEM. */
@@ -31,7 +33,15 @@ export interface KeptFork {
     secrets: Record<string, string>;
     hosts: ReplacedHost[];
   } | null;
+  /** Accounts of the old database, while the site uses the fork. */
   restricted: RestrictedAccount[] | null;
+  /**
+   * ISO 8601, written before the first pod uses the fork, and never taken away: from then on visitors may have written
+   * there what is nowhere else.
+   */
+  servedFrom: string | null;
+  /** Accounts of the fork, once the site has left it. */
+  left: RestrictedAccount[] | null;
 }
 
 const stateKey = 'fork.json';

@@ -7,7 +7,7 @@ import {
 import { forkNames, type ForkNames } from '../../domain/recovery/database-fork.ts';
 import type { Site } from '../../domain/site/schema.ts';
 import type { ChangeInput, RollbackActivities } from '../contracts.ts';
-import { failure } from '../failure.ts';
+import { failure, failureTypeOf } from '../failure.ts';
 import { listPods, requireDeployment, selectorOf } from '../kubernetes/site-objects.ts';
 import { awaitSettled } from '../hybrid-storage/rollout-waits.ts';
 import { replace } from '../kubernetes/apply.ts';
@@ -22,8 +22,17 @@ import {
   writeKept,
   writeSecret,
   type KeptFork,
+  type RestrictedAccount,
 } from './kept.ts';
-import { accountsOf, makeReadOnly, makeWritable, whyStaysWritable } from './old-database.ts';
+import {
+  accountsOf,
+  forkAdministrator,
+  makeReadOnly,
+  makeWritable,
+  oldAdministrator,
+  whyForkStaysWritable,
+  whyStaysWritable,
+} from './write-access.ts';
 
 type MoveChanges = Pick<RollbackActivities, 'moveToForkedDatabase' | 'moveBackFromForkedDatabase'>;
 
@@ -43,13 +52,19 @@ export function createMoveChanges(deps: ManagedDatabaseDeps): MoveChanges {
       const ready = fork.move === null ? await keepOld(k, input, deployment, fork, move) : fork;
       await copySecrets(k, site, operationId, ready);
 
+      if (ready.left !== null) await makeWritable(forkAdministrator(ready), ready.left);
       const writable = await whyStaysWritable(deps, site);
-      if (writable === null) {
-        const restricted = ready.restricted ?? (await accountsOf(deps, site));
-        // Kept first: what was taken must be known however far this comes.
-        await writeKept(k, site, operationId, names, { ...ready, restricted });
-        await makeReadOnly(deps, site, restricted);
-      }
+      const old = writable === null ? await oldAdministrator(deps, site) : null;
+      const restricted =
+        old === null
+          ? null
+          : (ready.restricted ?? (await accountsOf(old, await userOf(deps, site))));
+      const servedFrom = ready.servedFrom ?? new Date().toISOString();
+      // Kept first: what was taken, and that visitors may have written there, must be known however far this comes.
+      await writeKept(k, site, operationId, names, {
+        ...{ ...ready, restricted, servedFrom, left: null },
+      });
+      if (old !== null && restricted !== null) await makeReadOnly(old, restricted);
       await rollTo(k, site, (template) => movedTemplate(template, move).template);
       const pods = await awaitRolled(k, site);
       return {
@@ -67,17 +82,53 @@ export function createMoveChanges(deps: ManagedDatabaseDeps): MoveChanges {
       const kept = await readKept(k, site, names);
       if (kept?.move == null) return { moved: false };
       const { move, restricted } = kept;
-      if (restricted !== null) await makeWritable(deps, site, restricted);
+      // As on the way there: nothing is written to what the site is about to leave.
+      const leaving = await leaveFork(kept, (left) =>
+        writeKept(k, site, operationId, names, { ...kept, left }),
+      );
+      if (restricted !== null) await makeWritable(await oldAdministrator(deps, site), restricted);
       await rollTo(k, site, (template) => returnedTemplate(template, move, move.hosts));
       const pods = await awaitRolled(k, site);
-      await writeKept(k, site, operationId, names, { ...kept, move: null, restricted: null });
+      await writeKept(k, site, operationId, names, {
+        ...{ ...kept, move: null, restricted: null, left: leaving.left },
+      });
       for (const name of Object.values(move.secrets)) await removeSecret(k, site, name);
       return {
-        ...{ moved: true, host: site.database.host, port: site.database.port },
-        ...{ pods, leftIn: kept.clusterName },
+        ...{ moved: true, host: site.database.host, port: site.database.port, pods },
+        keptCluster: {
+          ...{ name: kept.clusterName, id: kept.clusterId, host: kept.host },
+          ...{ servedFrom: kept.servedFrom, readOnly: leaving.why === null, why: leaving.why },
+        },
       };
     },
   };
+}
+
+const userOf = (deps: ManagedDatabaseDeps, site: Site) =>
+  deps.secrets.resolve(site.database.credentials, 'username');
+
+/**
+ * Makes the fork read-only for WordPress. Where that cannot be done the site goes back all the same: it may be the fork that
+ * does not answer.
+ */
+async function leaveFork(
+  kept: KeptFork,
+  write: (left: RestrictedAccount[]) => Promise<void>,
+): Promise<{ left: RestrictedAccount[] | null; why: string | null }> {
+  const why = whyForkStaysWritable(kept);
+  if (why !== null) return { left: kept.left, why };
+  let { left } = kept;
+  try {
+    const administrator = forkAdministrator(kept);
+    left ??= await accountsOf(administrator, kept.account.username);
+    // Kept first: an attempt after this one finds the accounts without their rights.
+    await write(left);
+    await makeReadOnly(administrator, left);
+    return { left, why: null };
+  } catch (error) {
+    if (failureTypeOf(error) === null) throw error;
+    return { left, why: (error as Error).message };
+  }
 }
 
 function namesOf(input: ChangeInput): ForkNames {

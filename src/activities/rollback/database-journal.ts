@@ -11,14 +11,17 @@ export type Side = 'before' | 'point';
 export interface Journal {
   tables: Record<Side, string[]>;
   definitions: Record<Side, Definition[]>;
+  /** `before` is null where the site's schema was gone. */
   charset: Record<Side, { charset: string; collation: string } | null>;
   /** ISO 8601; written before the tables are exchanged, so that nothing written after it is missed. */
   switchingAt: string | null;
   finishedAt: string | null;
+  /** Written before tables that served the site leave it: visitors may have written to them whatever they write to. */
+  leftAt: string | null;
   returnedAt: string | null;
 }
 
-type Mark = 'switchingAt' | 'finishedAt' | 'returnedAt';
+type Mark = 'switchingAt' | 'finishedAt' | 'leftAt' | 'returnedAt';
 
 /** The journal of a rollback, or null when it has begun nothing. */
 export async function readJournal(connection: Connection, kept: string): Promise<Journal | null> {
@@ -46,6 +49,7 @@ export async function readJournal(connection: Connection, kept: string): Promise
     },
     switchingAt: mark('switchingAt'),
     finishedAt: mark('finishedAt'),
+    leftAt: mark('leftAt'),
     returnedAt: mark('returnedAt'),
   };
 }

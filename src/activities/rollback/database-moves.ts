@@ -76,11 +76,15 @@ export function renameStatement(moves: Move[]): string {
 
 /** How long one attempt waits for queries that use the tables; every other query waits behind it meanwhile. */
 const lockWaitSeconds = 5;
+/** The same where triggers are away while it waits, because the server exchanges no locked tables. */
+const unlockedWaitSeconds = 1;
 const attempts = 6;
 
 /**
  * Exchanges tables in one statement. A table with triggers cannot change its schema, so they are dropped before it and those
- * given are made after it; where the server allows it (MySQL) all of it is under one lock, and nobody writes past a trigger.
+ * given are made after it. Where the server allows it (MySQL) all of it is under one lock, and nobody writes past a trigger.
+ * MariaDB exchanges no locked tables: there the tables are waited for while the triggers stand, and an exchange that does not get
+ * them at once after that puts the triggers back before it waits again.
  *
  * @throws Unavailable when queries hold the tables for too long; nothing has been exchanged then.
  */
@@ -89,15 +93,18 @@ export async function moveTables(
   moves: Move[],
   triggers: { schema: string; definitions: Definition[] },
 ): Promise<{ milliseconds: number; locked: boolean }> {
-  await connection.query(`SET SESSION lock_wait_timeout = ${lockWaitSeconds}`);
+  const obstacles = await triggersOn(connection, moves);
+  const lockable = !(await isMariaDb(connection));
   for (let attempt = 1; ; attempt += 1) {
     try {
-      return await move(connection, moves, triggers);
+      await waitFor(connection, lockWaitSeconds);
+      return await move(connection, moves, { obstacles, triggers, lockable });
     } catch (error) {
-      // A connection that broke has let go of its locks already.
+      // A connection that broke has let go of its locks already, and what it dropped is in the journal.
       await connection.query('UNLOCK TABLES').catch(() => undefined);
       const { code } = error as { code?: string };
       if (code !== 'ER_LOCK_WAIT_TIMEOUT') throw error;
+      await putBack(connection, obstacles);
       if (attempt === attempts) {
         throw failure(
           'Unavailable',
@@ -110,18 +117,37 @@ export async function moveTables(
   }
 }
 
+const waitFor = (connection: Connection, seconds: number) =>
+  connection.query(`SET SESSION lock_wait_timeout = ${seconds}`);
+
+interface Obstacle {
+  schema: string;
+  trigger: Definition;
+}
+
 async function move(
   connection: Connection,
   moves: Move[],
-  triggers: { schema: string; definitions: Definition[] },
+  {
+    obstacles,
+    triggers,
+    lockable,
+  }: {
+    obstacles: Obstacle[];
+    triggers: { schema: string; definitions: Definition[] };
+    lockable: boolean;
+  },
 ) {
-  const obstacles = await triggersOn(connection, moves);
-  const lock =
-    (obstacles.length > 0 || triggers.definitions.length > 0) && !(await isMariaDb(connection));
+  const none = obstacles.length === 0 && triggers.definitions.length === 0;
   const started = performance.now();
-  const locked = lock && (await lockTables(connection, moves));
+  const free = !none && (await lockTables(connection, moves));
+  const locked = free && lockable;
+  if (free && !lockable) await connection.query('UNLOCK TABLES');
+  const bare = !none && !locked;
+  if (bare) await waitFor(connection, unlockedWaitSeconds);
   for (const { schema, trigger } of obstacles) await dropDefinition(connection, schema, trigger);
   await connection.query(renameStatement(moves));
+  if (bare) await waitFor(connection, lockWaitSeconds);
   if (locked) {
     // Under the lock only triggers of tables that have just been moved can be made; others were there before.
     const moved = new Set(
@@ -132,11 +158,20 @@ async function move(
     await connection.query('UNLOCK TABLES');
   }
   const milliseconds = Math.round(performance.now() - started);
-  const none = obstacles.length === 0 && triggers.definitions.length === 0;
   return { milliseconds, locked: locked || none };
 }
 
-/** Whether the tables are locked: one whose trigger is broken cannot be, and is exchanged without. */
+/** Triggers that were dropped for an exchange that did not come; one whose table is held by then comes with the next attempt. */
+async function putBack(connection: Connection, obstacles: Obstacle[]): Promise<void> {
+  for (const schema of new Set(obstacles.map((each) => each.schema))) {
+    const own = obstacles.filter((each) => each.schema === schema).map(({ trigger }) => trigger);
+    await createDefinitions(connection, schema, own).catch((error: unknown) => {
+      if ((error as { code?: string }).code !== 'ER_LOCK_WAIT_TIMEOUT') throw error;
+    });
+  }
+}
+
+/** Whether the tables are locked, and so nobody else's: one whose trigger is broken cannot be, and is exchanged without. */
 async function lockTables(connection: Connection, moves: Move[]): Promise<boolean> {
   const list = moves.map(({ from }) => `${quoted(...from)} WRITE`);
   try {
@@ -155,9 +190,9 @@ function ignoreLockedTable(error: unknown): void {
   if (code !== 'ER_TABLE_NOT_LOCKED' && code !== 'ER_TABLE_NOT_LOCKED_FOR_WRITE') throw error;
 }
 
-async function triggersOn(connection: Connection, moves: Move[]) {
+async function triggersOn(connection: Connection, moves: Move[]): Promise<Obstacle[]> {
   const schemas = [...new Set(moves.map(({ from }) => from[0]))];
-  const found: { schema: string; trigger: Definition }[] = [];
+  const found: Obstacle[] = [];
   for (const schema of schemas) {
     const moving = new Set(
       moves.filter(({ from }) => from[0] === schema).map(({ from }) => from[1]),

@@ -16,7 +16,15 @@ import {
   whereabouts,
   type Schemas,
 } from './database-moves.ts';
-import { charsetOf, makeSchemaLike, quoted, setReadOnly, tablesOf, word } from './sql.ts';
+import {
+  charsetOf,
+  makeSchemaLike,
+  quoted,
+  setReadOnly,
+  setReadOnlyIfThere,
+  tablesOf,
+  word,
+} from './sql.ts';
 
 export type { Schemas } from './database-moves.ts';
 
@@ -41,7 +49,7 @@ export interface Switched {
 
 /**
  * Puts the restored tables in the place of the site's, by one statement, and keeps the site's in a schema of their own.
- * Triggers, routines, events, views and the schema's character set follow. Run again after any interruption it goes on
+ * Triggers, routines, events, views and the schema's character set follow. A schema of the site that is gone is made again. Run again after any interruption it goes on
  * where that happened.
  *
  * @param now ISO 8601
@@ -65,6 +73,8 @@ export async function switchToPoint(
   if (moves.length > 0) {
     await setReadOnlyIfThere(connection, kept, false);
     await markJournal(connection, kept, 'switchingAt', now);
+    // The schema itself may be what was lost.
+    await makeSchemaLike(connection, live, staged);
     moved = await moveTables(connection, moves, { schema: live, definitions: triggers });
   }
   let made: Made = { withoutTheirDefiner: [], broken: [] };
@@ -89,7 +99,8 @@ export async function switchToPoint(
 
 /**
  * The way back: the kept tables become the site's again by one statement, and those that were restored go back to their own
- * schema with all that visitors wrote meanwhile. Also puts triggers back that an interrupted switch has dropped.
+ * schema with all that visitors wrote meanwhile. Also puts triggers back that an interrupted switch has dropped. A schema that
+ * was gone before is gone again.
  */
 export async function switchBack(
   connection: Connection,
@@ -106,11 +117,13 @@ export async function switchBack(
   const moves = movesBack(schemas, journal, await whereabouts(connection, schemas));
   let milliseconds: number | null = null;
   if (moves.length > 0) {
+    await markJournal(connection, kept, 'leftAt', now);
     await makeSchemaLike(connection, staged, live);
     const definitions = journal.definitions.before.filter(({ kind }) => kind === 'trigger');
     ({ milliseconds } = await moveTables(connection, moves, { schema: live, definitions }));
   }
   await settle(connection, live, journal, 'before');
+  if (journal.charset.before === null) await dropIfEmpty(connection, live);
   await markJournal(connection, kept, 'finishedAt', null);
   await markJournal(connection, kept, 'returnedAt', now);
   return {
@@ -118,6 +131,13 @@ export async function switchBack(
     tables: journal.tables.before.length,
     milliseconds,
   };
+}
+
+/** There was no such schema before; what somebody has made in it since stays. */
+async function dropIfEmpty(connection: Connection, schema: string): Promise<void> {
+  const tables = await tablesOf(connection, schema);
+  if (tables.length > 0 || (await definitionsOf(connection, schema)).length > 0) return;
+  await connection.query(`DROP DATABASE IF EXISTS ${quoted(schema)}`);
 }
 
 /** Writes down both sides as they are now. Once tables have moved, the lists of before stay. */
@@ -142,7 +162,8 @@ async function note(
     tables: { before: [...at.live].sort(), point: [...at.staged].sort() },
     definitions: { before, point: point.map((one) => enabledAs(one, before)) },
     charset: {
-      before: await charsetOf(connection, live),
+      // An interrupted attempt may have made it.
+      before: earlier === null ? await charsetOf(connection, live) : earlier.charset.before,
       point: await charsetOf(connection, staged),
     },
   });
@@ -189,14 +210,4 @@ async function settle(
     );
   }
   return made;
-}
-
-async function setReadOnlyIfThere(
-  connection: Connection,
-  schema: string,
-  readOnly: boolean,
-): Promise<void> {
-  if ((await charsetOf(connection, schema)) !== null) {
-    await setReadOnly(connection, schema, readOnly);
-  }
 }

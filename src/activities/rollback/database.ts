@@ -10,13 +10,12 @@ import { openCatalogue } from '../recovery/catalogue.ts';
 import { databaseAccess, withDatabase } from '../recovery/database.ts';
 import { siteCluster } from '../recovery/deps.ts';
 import { restoreDatabase } from '../recovery/restore.ts';
-import { readJournal } from './database-journal.ts';
+import { readJournal, type Journal } from './database-journal.ts';
 import { whereabouts } from './database-moves.ts';
 import { switchBack, switchToPoint, type Schemas } from './database-switch.ts';
 import type { RollbackDeps } from './deps.ts';
-import { countLosses, nothingLost } from './losses.ts';
 import { onePhpPod } from '../kubernetes/php-pods.ts';
-import { quoted, rowsOf, schemaExists, setReadOnly, word } from './sql.ts';
+import { quoted, rowsOf, schemaExists, setReadOnly, setReadOnlyIfThere, word } from './sql.ts';
 
 type DatabaseChanges = Pick<
   RollbackActivities,
@@ -75,19 +74,11 @@ export function createDatabase(deps: RollbackDeps): DatabaseChanges {
         if (at.kept.size > 0) {
           throw failure('PreconditionFailed', `The site's old tables are still in ${schemas.kept}`);
         }
-        if (journal?.switchingAt != null) {
-          // While the restored tables served the site, visitors may have written to them: that is theirs.
-          const prefix = (await pointOf(deps, input)).wordpress?.tablePrefix ?? 'wp_';
-          const written = await countLosses(
-            connection,
-            schemas.staged,
-            prefix,
-            journal.switchingAt,
-          );
-          if (!nothingLost(written)) {
-            await dropSchema(connection, schemas.kept);
-            return { dropped: false, kept: schemas.staged, written: plainJson(written) };
-          }
+        if (journal?.leftAt != null) {
+          // Whatever visitors wrote while these tables served the site is theirs: no list of what that may be is ever whole.
+          // The journal stays too: by it another attempt knows, and `--release` finds both.
+          await setReadOnlyIfThere(connection, schemas.staged, true);
+          return { dropped: false, kept: schemas.staged, served: servedTime(journal) };
         }
         await dropSchema(connection, schemas.staged);
         await dropSchema(connection, schemas.kept);
@@ -102,6 +93,7 @@ export function createDatabase(deps: RollbackDeps): DatabaseChanges {
       return {
         ...plainJson(result),
         keptIn: schemas.kept,
+        rightsGiven: await giveRights(deps, site),
         wordpressSeesKept: await siteSees(deps, site, schemas.kept),
         cache: await flushCache(deps, site),
       };
@@ -115,6 +107,11 @@ export function createDatabase(deps: RollbackDeps): DatabaseChanges {
     },
   };
 }
+
+const servedTime = ({ switchingAt, leftAt }: Journal): ChangeResult => ({
+  from: switchingAt,
+  to: leftAt,
+});
 
 /** Drops a schema of this site's rollbacks, read-only or not. */
 export async function dropSchema(connection: Connection, schema: string): Promise<boolean> {
@@ -157,6 +154,26 @@ async function siteSees(deps: RollbackDeps, site: Site, schema: string): Promise
     );
     return rows.length > 0;
   });
+}
+
+/** A schema that was gone may have taken the rights on it along; an account that has any keeps those. */
+async function giveRights(deps: RollbackDeps, site: Site): Promise<boolean> {
+  if (await siteSees(deps, site, site.database.name)) return false;
+  const user = await deps.secrets.resolve(site.database.credentials, 'username');
+  await withDatabase(await databaseAccess(deps, site, 'admin'), async (connection) => {
+    const accounts = await rowsOf<{ host: string }>(
+      connection,
+      'SELECT host AS host FROM mysql.user WHERE user = ?',
+      [user],
+    );
+    for (const { host } of accounts) {
+      const account = `${connection.escape(user)}@${connection.escape(host)}`;
+      await connection.query(
+        `GRANT ALL PRIVILEGES ON ${quoted(site.database.name)}.* TO ${account}`,
+      );
+    }
+  });
+  return true;
 }
 
 /** An object cache outside of PHP still holds rows of the other database. Where WordPress does not start there is none to empty. */

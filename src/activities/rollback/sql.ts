@@ -87,6 +87,14 @@ export async function setReadOnly(
   }
 }
 
+export async function setReadOnlyIfThere(
+  connection: Connection,
+  schema: string,
+  readOnly: boolean,
+): Promise<void> {
+  if (await schemaExists(connection, schema)) await setReadOnly(connection, schema, readOnly);
+}
+
 export async function isMariaDb(connection: Connection): Promise<boolean> {
   const [row] = await rowsOf<{ version: string }>(connection, 'SELECT VERSION() AS version');
   return /mariadb/i.test(row?.version ?? '');

@@ -114,7 +114,10 @@ function stageDatabase(situation: RollbackSituation): Change {
     after,
     risk: 'low',
     riskReason: 'The site goes on with its own tables; nothing of them is touched.',
-    undo: { possible: true, how: 'The restored schema is dropped.' },
+    undo: {
+      possible: true,
+      how: 'The restored schema is dropped; once it has served the site it is kept, with all that visitors wrote.',
+    },
     touches: [],
     params: { point: pointOf(situation).id, ...schemas },
   };
@@ -156,7 +159,10 @@ function forkDatabase(situation: RollbackSituation): Change {
     after: { asOf: time, source: cluster },
     risk: 'low',
     riskReason: 'A second cluster beside the first; it costs money until one of them is deleted.',
-    undo: { possible: true, how: 'The new cluster is deleted.' },
+    undo: {
+      possible: true,
+      how: 'The new cluster is deleted; once it has served the site it is kept, with all that visitors wrote, read-only for WordPress.',
+    },
     touches: [],
     params,
   };
@@ -340,7 +346,7 @@ function purgeCdn(situation: RollbackSituation): Change {
     after: { hosts: site.hosts.names },
     risk: 'low',
     riskReason: 'Pages are fetched anew; the site has more to do for a while.',
-    undo: { possible: true, how: 'Nothing to take back: a cache fills again by itself.' },
+    undo: { possible: true, how: 'It is emptied once more when all is taken back.' },
     touches: [],
     params: { hosts: site.hosts.names },
   };

@@ -177,12 +177,19 @@ function dataStays({ facts }: RollbackSituation): Finding | null {
 }
 
 function appFindings(situation: RollbackSituation): Finding[] {
-  const { facts, layers, otherTrack, held, app } = situation;
+  const { facts, layers, request, otherTrack, held, app } = situation;
   const found: Finding[] = [];
   const { namespace, deployment } = situation.site.cluster;
   if (facts.deployment === null) {
+    const podless = request.databaseTime === undefined ? ['cdn', 'database'] : ['cdn'];
+    const needed = layers.length === 0 || layers.some((layer) => !podless.includes(layer));
     found.push(
-      finding('error', 'no-deployment', `There is no Deployment ${namespace}/${deployment}.`, null),
+      finding(
+        needed ? 'error' : 'warning',
+        'no-deployment',
+        `There is no Deployment ${namespace}/${deployment}.`,
+        'Apply it again from where its manifest is kept: without it no page is served.',
+      ),
     );
   }
   if (held) {

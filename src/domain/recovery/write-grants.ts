@@ -28,7 +28,7 @@ const writing = [
   ...['ALTER ROUTINE', 'EVENT', 'TRIGGER'],
 ];
 
-/** Reads what `SHOW GRANTS` prints, whatever quotes its mode has; lines about roles and routines are left out. */
+/** Reads what `SHOW GRANTS` prints, whatever quotes its mode has; lines about roles (`rolesOf`) and routines are left out. */
 export function parseGrants(lines: readonly string[]): Grant[] {
   const name = '(?:`[^`]*`|"[^"]*"|\\*)';
   const pattern = new RegExp(`^GRANT (.+) ON (${name}\\.${name}) TO (.+)$`);
@@ -42,6 +42,17 @@ export function parseGrants(lines: readonly string[]): Grant[] {
         withGrantOption: /WITH GRANT OPTION/.test(rest ?? ''),
       },
     ];
+  });
+}
+
+/** Roles that `SHOW GRANTS` says the account has, quoted as MySQL takes them: `` `writer`@`%` ``. */
+export function rolesOf(lines: readonly string[]): string[] {
+  const name = '(?:`[^`]*`|"[^"]*")';
+  const role = `${name}@${name}`;
+  const pattern = new RegExp(`^GRANT (${role}(?:, ?${role})*) TO `);
+  return lines.flatMap((line) => {
+    const [, roles] = pattern.exec(line) ?? [];
+    return (roles?.match(new RegExp(role, 'g')) ?? []).map((each) => each.replaceAll('"', '`'));
   });
 }
 

@@ -23,6 +23,10 @@ export async function applyPlan(
 ): Promise<VisitorReport | null> {
   const watch = new VisitorWatch(operation.board, operation.steps, watchStep);
   const touched = new Set<string>();
+  for (const change of plan.changes) {
+    const afterUndo = changes[change.id]?.afterUndo;
+    if (afterUndo !== undefined) operation.undo.registerAfterwards(change, afterUndo);
+  }
   try {
     for (const [index, change] of plan.changes.entries()) {
       const handler = changes[change.id];

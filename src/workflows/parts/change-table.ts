@@ -7,6 +7,11 @@ export interface ChangeHandler {
   do: ChangeActivity;
   /** Left out where taking back another change takes this one back too; `Change.undo` says which. */
   undo?: ChangeActivity;
+  /**
+   * Runs when everything has been taken back, also where this change itself was not reached: for what others remember of
+   * the state that was given up.
+   */
+  afterUndo?: ChangeActivity;
   /** No later change needs this one, so that passing over it is safe. */
   standsAlone?: boolean;
 }

@@ -12,11 +12,29 @@ export interface UndoEntry {
  */
 export class UndoStack {
   readonly #entries: UndoEntry[] = [];
+  readonly #afterwards = new Map<string, UndoEntry>();
 
   /** Registers a change that is about to be made; a second attempt at it registers nothing more. */
   register(change: Change, activity: ChangeActivity | null): void {
     if (this.#entries.some((entry) => entry.change.id === change.id)) return;
     this.#entries.push({ change, activity });
+  }
+
+  /**
+   * Registers what is to follow once everything has been taken back, in the place of what an earlier plan said. By itself it is
+   * nothing that was changed.
+   */
+  registerAfterwards(change: Change, activity: ChangeActivity): void {
+    this.#afterwards.set(change.id, { change, activity });
+  }
+
+  get afterwards(): UndoEntry[] {
+    return [...this.#afterwards.values()];
+  }
+
+  /** Whether anything was begun that alters what was observed, so that others may have seen it. */
+  get altered(): boolean {
+    return this.#entries.some(({ change }) => change.touches.length > 0);
   }
 
   get isEmpty(): boolean {

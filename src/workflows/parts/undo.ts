@@ -28,17 +28,30 @@ export async function undoEverything(operation: Operation): Promise<void> {
     return;
   }
   board.setState('compensating');
+  // Where nothing was altered yet, nobody can remember it.
+  const afterwards = undo.altered ? undo.afterwards : [];
   for (const entry of undo.unwind()) {
-    if (entry.activity === null) steps.undone(entry.change.id);
-    else await takeBack(operation, entry, entry.activity);
+    const { change, activity } = entry;
+    if (activity !== null) {
+      const done = { id: `undo-${change.id}`, title: `Undo: ${change.title}` };
+      if (!(await untilDone(operation, entry, activity, done))) continue;
+    }
+    steps.undone(change.id);
+  }
+  for (const entry of afterwards) {
+    const { change, activity } = entry;
+    const done = { id: `after-undo-${change.id}`, title: `After the undo: ${change.title}` };
+    if (activity !== null) await untilDone(operation, entry, activity, done);
   }
 }
 
-async function takeBack(
+/** Runs one step of the way back until it is done, or a person passes over it: then the answer is false. */
+async function untilDone(
   operation: Operation,
   { change }: UndoEntry,
   activity: NonNullable<UndoEntry['activity']>,
-): Promise<void> {
+  { id, title }: { id: string; title: string },
+): Promise<boolean> {
   const { board, steps, desk } = operation;
   const input = {
     site: board.site,
@@ -46,8 +59,6 @@ async function takeBack(
     change,
     recoveryPoint: board.status.recoveryPoint,
   };
-  const id = `undo-${change.id}`;
-  const title = `Undo: ${change.title}`;
   for (;;) {
     try {
       await steps.run(
@@ -56,14 +67,13 @@ async function takeBack(
         () => runActivity(activity, input, title),
         (result) => result,
       );
-      steps.undone(change.id);
-      return;
+      return true;
     } catch (error) {
       if (!isOutsideFailure(error)) throw error;
       const answer = await desk.ask(id, problemOf(error), undoOptions(change));
       if (answer.action !== 'skip') continue;
       steps.skip(id, title, passedOver(answer));
-      return;
+      return false;
     }
   }
 }

@@ -183,6 +183,39 @@ describe.each(['mysql', 'mariadb'] as const)('exchanging tables on %s', (engine)
     expect((await marks('wordpress')).tables).toEqual(['wp_log', 'wp_new_plugin', 'wp_options']);
   });
 
+  it('brings back a schema that was dropped, as the point has it, and it is gone again afterwards', async () => {
+    await root.query('ALTER DATABASE presslift_rollback_x COLLATE utf8mb4_bin');
+    const point = await measure('presslift_rollback_x');
+    await root.query('DROP DATABASE wordpress');
+    // An attempt that ends when the schema is there and the tables are not.
+    const connection = await connect('adm');
+    const query = connection.query.bind(connection);
+    connection.query = ((sql: string, ...rest: unknown[]) => {
+      if (String(sql).startsWith('RENAME TABLE')) {
+        connection.destroy();
+        throw new Error('the worker died');
+      }
+      return query(sql, ...(rest as []));
+    }) as typeof connection.query;
+    await expect(switchToPoint(connection, schemas, now)).rejects.toThrow('the worker died');
+
+    expect(await switchToPoint(root, schemas, now)).toMatchObject({ tables: 5, kept: 0 });
+    expect(sameDatabases(compareDatabases(point, await measure('wordpress')))).toBe(true);
+    expect(await behaviour()).toMatchObject({ log: 'point hers', function: 'point' });
+    expect(await switchBack(root, schemas, now)).toMatchObject({ switched: true });
+    expect(await schemaExists(root, 'wordpress')).toBe(false);
+    expect((await marks('presslift_rollback_x')).mark).toBe('point');
+    expect(await switchBack(root, schemas, now)).toMatchObject({ switched: true });
+  });
+
+  it('leaves a schema that was gone in place when somebody has made a table in it', async () => {
+    await root.query('DROP DATABASE wordpress');
+    await switchToPoint(root, schemas, now);
+    await root.query('CREATE TABLE wordpress.wp_since (id INT PRIMARY KEY)');
+    await switchBack(root, schemas, now);
+    expect((await marks('wordpress')).tables).toEqual(['wp_since']);
+  });
+
   it('refuses to exchange the tables with nothing', async () => {
     await root.query('DROP DATABASE presslift_rollback_x');
     await expect(switchToPoint(root, schemas, now)).rejects.toMatchObject({
@@ -272,4 +305,72 @@ describe.each(['mysql', 'mariadb'] as const)('exchanging tables on %s', (engine)
       visitor.destroy();
     }
   });
+
+  const triggersOfOrders = async () =>
+    (
+      await rowsOf(
+        root,
+        `SELECT 1 FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA = 'wordpress'`,
+      )
+    ).length;
+
+  it('has its triggers while it waits for a query that uses another table', async () => {
+    const visitor = await connect('adm');
+    try {
+      await visitor.query('START TRANSACTION');
+      await visitor.query('SELECT * FROM wordpress.wp_items');
+      const done = switchToPoint(root, schemas, now);
+      const watcher = await connect('adm');
+      const waiting = async () =>
+        (await rowsOf<{ State: string }>(watcher, 'SHOW PROCESSLIST')).some(({ State }) =>
+          /metadata lock/.test(State),
+        );
+      await expect.poll(waiting, { timeout: 20_000, interval: 20 }).toBe(true);
+      const [seen] = await rowsOf<{ n: number }>(
+        watcher,
+        `SELECT COUNT(*) AS n FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA = 'wordpress'`,
+      );
+      watcher.destroy();
+      expect(Number(seen?.n)).toBe(2);
+      await visitor.query('COMMIT');
+      await done;
+      expect((await marks('wordpress')).mark).toBe('point');
+    } finally {
+      visitor.destroy();
+    }
+  });
+
+  // MySQL holds the tables from before it drops their triggers until it has exchanged them.
+  it.runIf(engine === 'mariadb')(
+    'puts its triggers back before it waits again for a table that was taken in between',
+    async () => {
+      const visitor = await connect('adm');
+      const connection = await connect('adm');
+      const query = connection.query.bind(connection);
+      let refused = 0;
+      const seen: number[] = [];
+      connection.query = (async (sql: string, ...rest: unknown[]) => {
+        const isExchange = String(sql).startsWith('RENAME TABLE');
+        if (isExchange && refused === 0) {
+          refused += 1;
+          expect(await triggersOfOrders()).toBe(0);
+          await visitor.query('START TRANSACTION');
+          await visitor.query('SELECT * FROM wordpress.wp_items');
+        }
+        if (String(sql).startsWith('LOCK TABLES') && refused === 1) {
+          seen.push(await triggersOfOrders());
+          await visitor.query('COMMIT');
+        }
+        return query(sql, ...(rest as []));
+      }) as typeof connection.query;
+      try {
+        await switchToPoint(connection, schemas, now);
+        expect(seen).toEqual([2]);
+        expect(await behaviour()).toMatchObject({ log: 'point hers' });
+      } finally {
+        visitor.destroy();
+        connection.destroy();
+      }
+    },
+  );
 });

@@ -323,36 +323,169 @@ describe('exchanging what is in a tree that pods mount', () => {
     expect(await all()).toEqual({ live: {}, staged: restored, kept: {} });
   });
 
-  it('is done by two renames each where the file system cannot exchange', async () => {
-    const tools = await mkdtemp(join(tmpdir(), 'presslift-uname-'));
-    await writeFile(join(tools, 'uname'), '#!/bin/sh\necho a-processor-without-that-call\n', {
-      mode: 0o755,
+  describe.each([
+    ['where the file system can exchange two names', true, 'exchange'],
+    ['where it cannot, as NFS', false, 'two-renames'],
+  ])('%s', (_, exchanges, how) => {
+    let tools: string;
+
+    beforeAll(async () => {
+      tools = await mkdtemp(join(tmpdir(), 'presslift-renames-'));
+      // Ends the script before one of its renames, as a pod that is killed; status 9 tells it from a refusal.
+      await writeFile(
+        join(tools, 'Interrupted.pm'),
+        `package Interrupted;
+         my $left = $ENV{RENAMES} // 1e9;
+         sub count { exit 9 if $left-- <= 0 }
+         BEGIN {
+           *CORE::GLOBAL::rename = sub { count(); CORE::rename($_[0], $_[1]) };
+           *CORE::GLOBAL::syscall = sub {
+             return -1 unless $ENV{EXCHANGES};
+             count();
+             CORE::syscall($_[0], $_[1], $_[2], $_[3], $_[4], $_[5]);
+           };
+         }
+         1;`,
+      );
     });
-    await inodes(...names);
-    const { path, staged, kept } = placesOf(folder, tree);
-    const renames = (mode: string) => {
+    afterAll(() => rm(tools, { recursive: true }));
+
+    /** Runs it as the Job does; false when it was interrupted before its rename number `until`. */
+    const renames = (mode: 'switch' | 'back', until?: number): string | false => {
+      const { path, staged, kept } = placesOf(folder, tree);
       const script = new URL(
         '../../../src/activities/rollback/scripts/exchange.pl',
         import.meta.url,
       );
-      return execFileSync('perl', [fileURLToPath(script), mode], {
-        input: [path, staged, kept, 'true', ''].join('\0'),
-        env: {
-          PATH: `${tools}:${process.env['PATH']}`,
-          VOLUME: volume,
-          INODES: join(volume, folder, 'inodes'),
-        },
-        encoding: 'utf8',
-      });
+      try {
+        return execFileSync('perl', [`-I${tools}`, '-MInterrupted', fileURLToPath(script), mode], {
+          input: [path, staged, kept, 'true', ''].join('\0'),
+          env: {
+            ...{
+              PATH: process.env['PATH'] ?? '',
+              VOLUME: volume,
+              INODES: join(volume, folder, 'inodes'),
+            },
+            ...(exchanges && { EXCHANGES: 'yes' }),
+            ...(until !== undefined && { RENAMES: String(until) }),
+          },
+          encoding: 'utf8',
+          stdio: ['pipe', 'pipe', 'pipe'],
+        });
+      } catch (error) {
+        const { status, stderr } = error as { status: number; stderr: string };
+        if (status !== 9) throw new Error(stderr, { cause: error });
+        return false;
+      }
     };
-    try {
-      expect(renames('switch')).toMatch(/^two-renames\tentries\t4\t/);
+    /** Tries an interruption before every rename, until there is none left to be interrupted. */
+    const interrupted = async (
+      run: (until: number) => string | false,
+      then: () => Promise<void>,
+    ): Promise<number> => {
+      for (let until = 0; ; until += 1) {
+        const finished = run(until);
+        await then();
+        if (finished !== false) return until;
+      }
+    };
+
+    beforeEach(() => inodes(...names));
+
+    it('is done, and taken back', async () => {
+      expect(renames('switch')).toMatch(new RegExp(`^${how}\tentries\t4\t`));
       expect(await all()).toEqual(after);
-      expect(renames('back')).toMatch(/^two-renames\tentries\t4\t/);
+      expect(renames('back')).toMatch(new RegExp(`^${how}\tentries\t4\t`));
       expect(await all()).toEqual(before);
-    } finally {
-      await rm(tools, { recursive: true });
-    }
+    });
+
+    it('goes on after an interruption before any of its renames', async () => {
+      const count = await interrupted(
+        (until) => renames('switch', until),
+        async () => {
+          renames('switch');
+          expect(await all()).toEqual(after);
+          renames('back');
+        },
+      );
+      expect(count).toBeGreaterThan(5);
+    });
+
+    it('is taken back after an interruption before any of its renames', async () => {
+      await interrupted(
+        (until) => renames('switch', until),
+        async () => {
+          renames('back');
+          expect(await all()).toEqual(before);
+          renames('back');
+          expect(await all()).toEqual(before);
+        },
+      );
+    });
+
+    it('goes on with the way back after an interruption before any of its renames', async () => {
+      renames('switch');
+      const count = await interrupted(
+        (until) => renames('back', until),
+        async () => {
+          renames('back');
+          expect(await all()).toEqual(before);
+          renames('switch');
+        },
+      );
+      expect(count).toBeGreaterThan(5);
+    });
+
+    it('goes on with the way back of a switch that was interrupted, after another interruption', async () => {
+      for (let first = 0; renames('switch', first) === false; first += 1) {
+        await interrupted(
+          (until) => {
+            // Each time from the same half-done switch.
+            renames('back');
+            renames('switch', first);
+            return renames('back', until);
+          },
+          async () => {
+            renames('back');
+            expect({ first, ...(await all()) }).toEqual({ first, ...before });
+          },
+        );
+      }
+    });
+
+    it('takes back what was updated in between, after an interruption before any rename', async () => {
+      const update = async () => {
+        await rm(join(volume, place('path', 'akismet')), { recursive: true });
+        await put(`${place('path', 'akismet')}/a.php`, 'newer');
+      };
+      const updated = { ...before, staged: { ...restored, akismet: 'newer' } };
+      for (let until = 0, finished: string | false = false; finished === false; until += 1) {
+        renames('switch');
+        await update();
+        finished = renames('back', until);
+        renames('back');
+        expect(await all()).toEqual(updated);
+        renames('back');
+        expect(await all()).toEqual(updated);
+        // As it was restored, for the next round.
+        await rm(join(volume, place('staged', 'akismet')), { recursive: true });
+        await put(`${place('staged', 'akismet')}/a.php`, 'new');
+        await inodes(...names);
+      }
+    });
+  });
+
+  it('is not thrown away when an old tree stands where the restored one was', async () => {
+    await inodes(...names);
+    await swap(place('path', 'akismet'), place('staged', 'akismet'));
+    await rm(join(volume, place('path', 'akismet')), { recursive: true });
+    await put(`${place('path', 'akismet')}/a.php`, 'updated before anybody looked');
+    const { deleted } = await deleteTrees(deps, lab.site, {
+      ...{ operationId, claim, folder, mode: 'discard' },
+    });
+    expect({ deleted, staged: (await all()).staged }).toMatchObject({
+      ...{ deleted: false, staged: { akismet: 'old' } },
+    });
   });
 });
 

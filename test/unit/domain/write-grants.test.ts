@@ -4,6 +4,7 @@ import {
   parseGrants,
   regrants,
   revocations,
+  rolesOf,
   writesOf,
 } from '../../../src/domain/recovery/write-grants.ts';
 
@@ -49,4 +50,15 @@ test('reading is never taken', () => {
   expect(all).toContain('INSERT');
   expect(all).not.toContain('SELECT');
   expect(all).not.toContain('SHOW VIEW');
+});
+
+test('roles are named as MySQL takes them, and nothing else is one', () => {
+  expect(
+    rolesOf([
+      'GRANT `editor`@`%`,`writer`@`%` TO `wordpress`@`%`',
+      'GRANT "reader"@"10.%" TO "wordpress"@"%" WITH ADMIN OPTION',
+      'GRANT SELECT ON `a`.* TO `wordpress`@`%`',
+      'GRANT PROXY ON `a`@`%` TO `wordpress`@`%`',
+    ]),
+  ).toEqual(['`editor`@`%`', '`writer`@`%`', '`reader`@`10.%`']);
 });

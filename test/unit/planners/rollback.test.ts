@@ -655,3 +655,15 @@ describe('live trees', () => {
     expect(liveTrees(template, 'php', '/var/www/html')).toEqual([]);
   });
 });
+
+describe('a Deployment that is gone', () => {
+  it.each<[string, string, RollbackRequest]>([
+    ['the dump of the database', 'warning', { layers: ['database'] }],
+    ['plugins and themes', 'error', { layers: ['plugins-themes'] }],
+    ['the app', 'error', { layers: ['database', 'app'] }],
+    ['a database as of a second', 'error', { databaseTime: '2026-11-23T17:00:00Z' }],
+    ['whatever differs', 'error', {}],
+  ])('forbids only what needs it: %s is met by %s', (_, level, request) => {
+    expect(findings(plan({ deployment: null }, request))).toContain(`${level} no-deployment`);
+  });
+});

@@ -93,8 +93,9 @@ if ($mode eq 'note') {
 open my $noted, '<', $inodes or refuse("$inodes cannot be read: $!");
 my %restored = records($noted);
 
-# What is to be done with an item: `pair` is exchanged in one step or, where that cannot be, `moves` are done one after the other;
-# `rest` follows when all items are in place, but not after `moves` of a pair, which leave nothing to be done.
+# What is to be done with an item: `first` finishes what an interrupted run has left, out of sight of the site; `pair` is exchanged in
+# one step or, where that cannot be, `moves` are done one after the other; `rest` follows when all items are in place, but not after
+# `moves` of a pair, which leave nothing to be done.
 sub plan_switch {
     my ($item) = @_;
     my ($path, $live, $staged, $kept, $restored) = @$item{qw(path live staged kept restored)};
@@ -116,17 +117,23 @@ sub plan_switch {
 sub plan_back {
     my ($item) = @_;
     my ($path, $live, $staged, $kept, $restored) = @$item{qw(path live staged kept restored)};
+    my @first;
     if (!there($kept)) {
         # There was nothing before, or it was never switched.
         return { how => 'done-before' } if $restored eq 'none' || inode($live) ne $restored;
-        return { how => 'one-rename', moves => [[$live, $staged]] };
+        return { how => 'one-rename', moves => [[$live, $staged]] } if !there($staged);
+        # A switch was interrupted after its exchange: what was there stands where the restored one was.
+        @first = ([$staged, $kept]);
+    } else {
+        # Interrupted after an exchange.
+        return { how => 'done-before', rest => [[$kept, $staged]] } if inode($kept) eq $restored;
+        return { how => 'one-rename', moves => [[$kept, $live]] } if !there($live) || is_empty($live);
+        refuse("$path was made anew while what was restored is back in its place") if there($staged);
     }
-    # Interrupted after an exchange.
-    return { how => 'done-before', rest => [[$kept, $staged]] } if inode($kept) eq $restored;
-    return { how => 'one-rename', moves => [[$kept, $live]] } if !there($live) || is_empty($live);
-    refuse("$path was made anew while what was restored is back in its place") if there($staged);
-    return { how => 'exchange', pair => [$live, $kept], rest => [[$kept, $staged]],
-        moves => [[$live, $staged], [$kept, $live]] };
+    my @moves = ([$live, $staged], [$kept, $live]);
+    # Of two that nobody has noted it could not be told afterwards whether they are exchanged.
+    return { how => 'two-renames', moves => \@moves } if inode($live) ne $restored;
+    return { how => 'exchange', first => \@first, pair => [$live, $kept], rest => [[$kept, $staged]], moves => \@moves };
 }
 
 for my $tree (@trees) {
@@ -148,6 +155,10 @@ for my $tree (@trees) {
         $item->{plan} = $mode eq 'switch' ? plan_switch($item) : plan_back($item);
     }
     $tree->{items} = \@items;
+}
+
+for my $plan (map { $_->{plan} } map { @{ $_->{items} } } @trees) {
+    move(@$_) for @{ $plan->{first} // [] };
 }
 
 for my $tree (@trees) {
