@@ -175,6 +175,36 @@ describe('describing the rules', () => {
     await server.faults([{ path: 'entrypoint', what: what as { kind: 'drop-request' } }]);
     expect(await failureOf(activities(editToken, 400).describeCdn({ site }))).toBe(type);
   });
+
+  it.each<[string, object]>([
+    ['HTML that claims success', { kind: 'not-json', status: 200 }],
+    ['an empty object', { kind: 'json', body: {} }],
+    ['a result that is null', { kind: 'json', body: { success: true, result: null } }],
+    ['a result without success', { kind: 'json', body: { result: [] } }],
+    ['entries that are no rulesets', { kind: 'json', body: { success: true, result: [null] } }],
+  ])('never takes %s for a zone without rules', async (_what, what) => {
+    await put([foreign]);
+    const fault = { path: '/rulesets', times: 1, what: what as { kind: 'drop-request' } };
+    await server.faults([fault]);
+    expect(await failureOf(activities().describeCdn({ site }))).toBe('Unavailable');
+  });
+
+  it('reads every page of the list', async () => {
+    await put([foreign]);
+    const page = (phase: string, after?: string) => ({
+      ...{ times: 1, path: '/rulesets' },
+      what: {
+        ...{ kind: 'json' as const },
+        body: {
+          ...{ success: true, result: [{ kind: 'zone', phase }] },
+          ...(after !== undefined && { result_info: { cursors: { after } } }),
+        },
+      },
+    });
+    await server.faults([page('http_response_headers_transform', 'more'), page(cachePhase)]);
+    const { rulesets } = await described();
+    expect(rulesets.find(({ phase }) => phase === cachePhase)).toMatchObject({ rules: 1 });
+  });
 });
 
 describe('putting rules back', () => {

@@ -17,6 +17,8 @@ const faultSchema = z.strictObject({
     }),
     /** An answer of something in between: HTML. */
     z.strictObject({ kind: z.literal('not-json'), status: z.int().min(200).max(599) }),
+    /** Any JSON with status 200, such as what is no envelope of the API. */
+    z.strictObject({ kind: z.literal('json'), body: z.json() }),
     /** Ends the connection before anything was done. */
     z.strictObject({ kind: z.literal('drop-request') }),
     /** Does what was asked and ends the connection without an answer. */

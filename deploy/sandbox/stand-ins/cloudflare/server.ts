@@ -170,6 +170,7 @@ function earlyAnswer(fault: Fault['what']): Answer | null {
       retryAfterSeconds === undefined ? {} : { 'retry-after': String(retryAfterSeconds) };
     return { status, body: refusal([{ code, message }]), headers };
   }
+  if (fault.kind === 'json') return { status: 200, body: fault.body, headers: {} };
   if (fault.kind !== 'not-json') return null;
   return { status: fault.status, body: '<html><h1>Bad gateway</h1></html>', headers: {} };
 }
