@@ -2,6 +2,7 @@ import { Client, type ClientInterceptors } from '@temporalio/client';
 import type { NativeConnection } from '@temporalio/worker';
 import type { AllActivities, SiteInput } from '../activities/contracts.ts';
 import { createBackupActivities } from '../activities/backup/index.ts';
+import { createRulesComparison } from '../activities/cdn/compare.ts';
 import { createCdnActivities } from '../activities/cdn/index.ts';
 import { createKeptRules } from '../activities/cdn/kept-rules.ts';
 import { createRulesReader } from '../activities/cdn/zone.ts';
@@ -81,6 +82,7 @@ export function createActivities(parts: ActivityParts): AllActivities {
   const rollback = {
     ...core,
     describeCdn: (input: SiteInput) => cdn.describeCdn(input),
+    compareCdnRules: createRulesComparison(cdnDeps),
     openAdmin: (site: Site) => sessions.openAdmin(site),
   };
   return {

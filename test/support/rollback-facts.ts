@@ -184,6 +184,7 @@ export function rollbackFacts(change: Partial<RollbackFacts> = {}): RollbackFact
     },
     cdn: null,
     cdnError: null,
+    cdnRules: { differences: [], gone: [] },
     kept: [],
     ...change,
   };

@@ -61,7 +61,7 @@ export async function observeRollback(deps: RollbackDeps, asked: Asked): Promise
     app: point?.app == null ? nothing.app : await appFacts(k, site, point.app, deployment),
     database,
     frontPage: await lookAtSite(deps, site, database.tables === null ? null : point),
-    ...(wants('cdn') && (await cdnOf(deps, site))),
+    ...(wants('cdn') && (await cdnOf(deps, asked, point))),
   };
 }
 
@@ -80,6 +80,7 @@ function emptyFacts(deployment: RollbackFacts['deployment']): RollbackFacts {
     database: { tables: null, error: null, losses: null },
     cdn: null,
     cdnError: null,
+    cdnRules: { differences: [], gone: [] },
     kept: [],
   };
 }
@@ -186,9 +187,16 @@ async function databaseOf(
   }
 }
 
-async function cdnOf(deps: RollbackDeps, site: Site): Promise<Partial<RollbackFacts>> {
+async function cdnOf(
+  deps: RollbackDeps,
+  { site, operationId }: Asked,
+  point: RecoveryPoint | null,
+): Promise<Partial<RollbackFacts>> {
   try {
-    return { cdn: await deps.describeCdn({ site }), cdnError: null };
+    const cdn = await deps.describeCdn({ site });
+    if (cdn === null || point === null) return { cdn };
+    const cdnRules = await deps.compareCdnRules({ site, operationId, point, now: cdn });
+    return { cdn, cdnRules };
   } catch (error) {
     return { cdn: null, cdnError: reasonOf(error) };
   }

@@ -2,6 +2,7 @@ import { TRACK_LABEL } from '../kubernetes/names.ts';
 import type { Json } from '../json.ts';
 import type { Finding } from '../plan.ts';
 import { finding } from './finding.ts';
+import { cdnRulesFindings } from './rollback-cdn.ts';
 import type { Losses } from './rollback-facts.ts';
 import { foldersWithoutTree, type RollbackSituation } from './rollback-situation.ts';
 import { lossSentence, notComingBack, seconds } from './rollback-words.ts';
@@ -309,7 +310,8 @@ function lossFinding(losses: Losses | null, error: string | null): Finding {
   );
 }
 
-function cdnFindings({ facts, layers }: RollbackSituation): Finding[] {
+function cdnFindings(situation: RollbackSituation): Finding[] {
+  const { facts, layers } = situation;
   if (facts.point?.cdn == null) return [];
   const asked = layers.includes('cdn');
   // Not looked at, because other layers were named.
@@ -334,7 +336,7 @@ function cdnFindings({ facts, layers }: RollbackSituation): Finding[] {
       ),
     ];
   }
-  return [];
+  return asked ? cdnRulesFindings(situation) : [];
 }
 
 function siteFindings({ facts }: RollbackSituation): Finding[] {

@@ -4,6 +4,7 @@ import type { PhaseGetResponse } from 'cloudflare/resources/rulesets/phases';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createCdnActivities } from '../../../src/activities/cdn/index.ts';
 import { createCdnClient, retryAfter, type CdnClient } from '../../../src/activities/cdn/client.ts';
+import { createRulesComparison } from '../../../src/activities/cdn/compare.ts';
 import { moveRules, type PhaseMove } from '../../../src/activities/cdn/rules.ts';
 import { createRulesReader, type CdnDeps } from '../../../src/activities/cdn/zone.ts';
 import { failureTypeOf } from '../../../src/activities/failure.ts';
@@ -22,6 +23,7 @@ import {
   type CloudflareServer,
 } from '../../support/cloudflare.ts';
 import { testSite } from '../../support/phase0.ts';
+import { recoveryPoint } from '../../support/rollback-facts.ts';
 
 /**
  * The CDN's activities against the stand-in for Cloudflare's API: what a recovery point names, its rules put back and taken
@@ -458,6 +460,43 @@ describe('somebody who writes at the same moment', () => {
     const count = writes();
     await moveRules(client, movesOf(point, now));
     expect(writes()).toBe(count);
+  });
+});
+
+describe('comparing with a recovery point', () => {
+  const compare = async (cdn: CdnPart) =>
+    createRulesComparison(cdnDeps())({
+      ...{ site, operationId: 'acme/rollback/1', now: await described() },
+      point: recoveryPoint({ id: 'then', cdn }),
+    });
+
+  it('tells rule by rule what goes and what comes back, also from the copy', async () => {
+    await put([foreign]);
+    await put([header], headerPhase);
+    const point = await described();
+    copies['then'] = await copied();
+    await deleteRuleset();
+    await put([wrong]);
+    const { differences, gone } = await compare(point);
+    expect(gone).toEqual([]);
+    expect(differences).toMatchObject([
+      {
+        phase: cachePhase,
+        onlyNow: { count: 1, first: [{ ref: 'wrong' }] },
+        onlyThen: { count: 1, first: [{ ref: foreign.ref, description: foreign.description }] },
+        changed: { count: 0 },
+      },
+    ]);
+  });
+
+  it('tells of rules that are nowhere any more', async () => {
+    await put([foreign]);
+    const point = await described();
+    await deleteRuleset();
+    const { differences, gone } = await compare(point);
+    expect(differences).toEqual([]);
+    expect(gone).toMatchObject([{ phase: cachePhase }]);
+    expect(gone[0]?.why).toContain('the provider has it no more');
   });
 });
 
