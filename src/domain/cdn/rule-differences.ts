@@ -1,5 +1,5 @@
 import { digestOf } from '../digest.ts';
-import type { JsonObject } from '../json.ts';
+import type { Json, JsonObject } from '../json.ts';
 import { REDACTED } from '../kubernetes/redact.ts';
 import { restorableRule } from './ruleset-digest.ts';
 
@@ -74,7 +74,12 @@ function listed<T>(all: T[]): Listed<T> {
 }
 
 function byRef(rules: readonly Rule[]): Map<string, JsonObject> {
-  return new Map(rules.map((rule) => [String(rule['ref'] ?? rule['id']), restorableRule(rule)]));
+  return new Map(
+    rules.map((rule) => {
+      const restorable = restorableRule(rule);
+      return [text(restorable.ref), restorable];
+    }),
+  );
 }
 
 function differingFields(now: JsonObject, then: JsonObject): string[] {
@@ -87,12 +92,16 @@ function differingFields(now: JsonObject, then: JsonObject): string[] {
 function shown(rule: JsonObject): RuleShown {
   const { ref, description, action, expression, enabled } = rule;
   return {
-    ref: String(ref),
-    description: typeof description === 'string' && description !== '' ? description : null,
-    action: typeof action === 'string' ? action : '',
-    expression: typeof expression === 'string' ? expressionShown(expression) : '',
+    ref: text(ref),
+    description: text(description) || null,
+    action: text(action),
+    expression: expressionShown(text(expression)),
     enabled: enabled !== false,
   };
+}
+
+function text(value: Json | undefined): string {
+  return typeof value === 'string' ? value : '';
 }
 
 const longestExpression = 200;

@@ -415,7 +415,7 @@ describe('somebody who writes at the same moment', () => {
   const movesOf = (point: CdnPart, now: CdnPart): PhaseMove[] =>
     point.rulesets
       .filter(({ rules }) => rules > 0)
-      .map((wanted) => ({
+      .map((wanted): PhaseMove => ({
         ...{ phase: wanted.phase, wanted, compareBy: 'version' },
         expected: now.rulesets.find(({ phase }) => phase === wanted.phase)!,
         copy: () => Promise.resolve(null),

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { differingRulesets, rulesFromCopy } from '../../../src/domain/cdn/rules-copy.ts';
+import type { CdnRulesetRef } from '../../../src/domain/recovery/point.ts';
 import { noRulesDigest, rulesDigest } from '../../../src/domain/cdn/ruleset-digest.ts';
 
 const phase = 'http_request_cache_settings';
@@ -33,7 +34,7 @@ describe('the copy of rules in a recovery point', () => {
 
 describe('the rulesets that differ', () => {
   const none = { ...ref, version: '0', rules: 0, digest: noRulesDigest };
-  it.each([
+  it.each<[string, CdnRulesetRef[], CdnRulesetRef[], number]>([
     ['the same rules under another version', [ref], [{ ...ref, version: '9' }], 0],
     ['other rules', [ref], [{ ...ref, digest: 'sha256:x' }], 1],
     ['a phase with rules that nothing is known of now', [ref], [], 1],
