@@ -1,7 +1,6 @@
 import { asyncLocalStorage } from '@temporalio/activity';
 import type { Json, JsonObject } from '../../domain/json.ts';
 import type { CdnRulesetRef } from '../../domain/recovery/point.ts';
-import type { Site } from '../../domain/site/schema.ts';
 import { heartbeat } from '../activity-context.ts';
 import type { CdnActivities, ChangeInput } from '../contracts.ts';
 import { failure } from '../failure.ts';
