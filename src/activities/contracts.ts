@@ -254,8 +254,8 @@ export interface CatalogueActivities {
 }
 
 export interface CdnActivities {
-  /** Versions of the zone's rulesets; null for a site without a CDN. */
-  describeCdn(input: SiteInput): Promise<CdnPart | null>;
+  /** The zone's rulesets, as the recovery point `id` keeps them or else as they are now; null for a site without a CDN. */
+  describeCdn(input: SiteInput & { id?: string }): Promise<CdnPart | null>;
   /** Puts the rules of the recovery point's version in place. */
   restoreCdnRules(input: ChangeInput): Promise<ChangeResult>;
   /** Puts the rules of before back. */

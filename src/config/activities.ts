@@ -3,7 +3,10 @@ import type { MetricMeter } from '@temporalio/common';
 import type { NativeConnection } from '@temporalio/worker';
 import type { AllActivities, SiteInput } from '../activities/contracts.ts';
 import { createBackupActivities } from '../activities/backup/index.ts';
+import { createRulesComparison } from '../activities/cdn/compare.ts';
 import { createCdnActivities } from '../activities/cdn/index.ts';
+import { createKeptRules } from '../activities/cdn/kept-rules.ts';
+import { createRulesReader } from '../activities/cdn/zone.ts';
 import { createDrillActivities } from '../activities/drill/index.ts';
 import { createIsRunning } from '../activities/drill/running.ts';
 import {
@@ -77,10 +80,13 @@ export function createActivities(parts: ActivityParts): AllActivities {
   };
   const hybridStorage = { kubernetes, agent: createWordPressAgent(kubernetes) };
   const sessions = createAdminSessions(secrets, logger);
-  const cdn = createCdnActivities({ secrets });
+  const core = { kubernetes, secrets, agent: hybridStorage.agent, now: () => new Date() };
+  const cdnDeps = { secrets, kept: createKeptRules(core) };
+  const cdn = createCdnActivities(cdnDeps);
   const rollback = {
-    ...{ kubernetes, secrets, agent: hybridStorage.agent, now: () => new Date() },
+    ...core,
     describeCdn: (input: SiteInput) => cdn.describeCdn(input),
+    compareCdnRules: createRulesComparison(cdnDeps),
     openAdmin: (site: Site) => sessions.openAdmin(site),
   };
   return {
@@ -97,6 +103,7 @@ export function createActivities(parts: ActivityParts): AllActivities {
     ...createRecoveryActivities({
       ...hybridStorage,
       openSession: (site) => sessions.loginCookies(site),
+      readCdnRules: createRulesReader(cdnDeps),
       now: () => new Date(),
     }),
     ...cdn,

@@ -213,8 +213,9 @@ export const activityProfiles: Record<keyof AllActivities, RetryProfileName> = {
   pinRecoveryPoint: 'mutate',
   verifyRecoveryPoint: 'longRunning',
   describeCdn: 'probe',
-  restoreCdnRules: 'mutate',
-  returnCdnRules: 'mutate',
+  // A Job reads the rules from the repository when they are nowhere else.
+  restoreCdnRules: 'longRunning',
+  returnCdnRules: 'longRunning',
   purgeCdn: 'mutate',
   sweepDrills: 'longRunning',
   openDrill: 'longRunning',

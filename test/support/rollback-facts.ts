@@ -194,6 +194,7 @@ export function rollbackFacts(change: Partial<RollbackFacts> = {}): RollbackFact
     inUse: { hosts: ['db.presslift.test:3306'], same: true },
     cdn: null,
     cdnError: null,
+    cdnRules: { differences: [], gone: [] },
     kept: [],
     ...change,
   };

@@ -23,6 +23,7 @@ import { remove } from '../kubernetes/apply.ts';
 import { waitUntil } from '../kubernetes/wait.ts';
 import { siteCluster } from '../recovery/deps.ts';
 import { readRecovery } from '../recovery/objects.ts';
+import { packedNearby, rulesKey } from '../recovery/packed-rules.ts';
 import { repositoryOf } from '../recovery/repository.ts';
 import { resultOf, runToolboxJob, toolboxScript, type ToolboxVolume } from '../recovery/toolbox.ts';
 import { configMapsOf } from './app.ts';
@@ -114,6 +115,7 @@ export function createFilesActivities(deps: BackupDeps): Pick<BackupActivities, 
               'trees.json': JSON.stringify(treePaths(volumes)),
               'settled.json': JSON.stringify(settledPaths(volumes)),
               'objects.json': await objectsOf(deps, input),
+              ...(await cdnRulesOf(deps, input)),
             },
             volumes: mounts,
             sameNodeAs: await nodeOf(deps, site, volumes, sources),
@@ -227,6 +229,15 @@ async function objectsOf(deps: BackupDeps, { site, id, volumes }: FilesInput): P
   return JSON.stringify(objects, (key, value: unknown) =>
     key === 'managedFields' ? undefined : value,
   );
+}
+
+/** The CDN's rules that the point's Secret keeps, packed, for the copy that is read without the cluster. */
+async function cdnRulesOf(
+  deps: BackupDeps,
+  { site, id }: FilesInput,
+): Promise<Record<string, string>> {
+  const packed = await packedNearby(deps, site, id);
+  return packed === null ? {} : { [rulesKey]: packed };
 }
 
 /** Waits until they are gone: nothing of a copy is left when the activity ends. */

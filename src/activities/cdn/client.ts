@@ -62,13 +62,22 @@ export function createCdnClient(options: CdnOptions): CdnClient {
 
   return {
     async phases() {
-      return call(`rulesets of zone ${zone_id}`, async () => {
-        const phases = new Set<string>();
-        for await (const { kind, phase } of client.rulesets.list({ zone_id, per_page: 50 })) {
+      const what = `rulesets of zone ${zone_id}`;
+      const phases = new Set<string>();
+      let cursor: string | null = null;
+      do {
+        // Not by the SDK's pages: they take whatever is none of the API for a list without rulesets.
+        const query = { per_page: 50, ...(cursor !== null && { cursor }) };
+        const page = asPage(
+          await call(what, () => client.get(`/zones/${zone_id}/rulesets`, { query })),
+          what,
+        );
+        for (const { kind, phase } of page.rulesets) {
           if (kind === 'zone') phases.add(phase);
         }
-        return [...phases];
-      });
+        cursor = page.after;
+      } while (cursor !== null);
+      return [...phases];
     },
 
     async ruleset(phase) {
@@ -126,6 +135,20 @@ function asRuleset(answer: unknown, what: string): Ruleset {
   // A ruleset without rules may come without the list.
   if (rules !== undefined && !Array.isArray(rules)) throw notOfTheApi(what);
   return { id, phase, version, rules: rules ?? [] };
+}
+
+/** One page of the list of rulesets. "There are none" is believed only where the API itself says it. */
+function asPage(answer: unknown, what: string) {
+  const { success, result, result_info } = (answer ?? {}) as Record<string, unknown>;
+  if (success !== true || !Array.isArray(result)) throw notOfTheApi(what);
+  const rulesets = (result as Partial<Record<string, unknown>>[]).map((one) => {
+    const { kind, phase } = one ?? {};
+    if (typeof kind !== 'string' || typeof phase !== 'string') throw notOfTheApi(what);
+    return { kind, phase };
+  });
+  const info = (result_info ?? {}) as { cursors?: { after?: unknown } };
+  const after = info.cursors?.after;
+  return { rulesets, after: typeof after === 'string' && after !== '' ? after : null };
 }
 
 function notOfTheApi(what: string) {

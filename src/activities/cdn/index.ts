@@ -1,39 +1,23 @@
 import { asyncLocalStorage } from '@temporalio/activity';
-import { zonePhases } from '../../domain/cdn/ruleset-digest.ts';
 import type { Json, JsonObject } from '../../domain/json.ts';
 import type { CdnRulesetRef } from '../../domain/recovery/point.ts';
-import type { Site } from '../../domain/site/schema.ts';
 import { heartbeat } from '../activity-context.ts';
 import type { CdnActivities, ChangeInput } from '../contracts.ts';
 import { failure } from '../failure.ts';
-import type { SecretResolver } from '../secrets/resolver.ts';
-import { createCdnClient, type CdnClient } from './client.ts';
-import { moveRules, noRuleset, rulesetRef, type PhaseMove } from './rules.ts';
-
-export interface CdnDeps {
-  secrets: SecretResolver;
-  /** For one request to the provider; 20,000 when absent. */
-  timeoutMs?: number;
-}
+import { moveRules, noRuleset, returnRules, type CopyReader, type PhaseMove } from './rules.ts';
+import { cdnClientOf, describedRules, rulesCopy, type CdnDeps } from './zone.ts';
 
 /**
- * What the CDN keeps for a site: versions of its rules, and its cache.
+ * What the CDN keeps for a site: versions of its rules, and its cache. `describeCdn` names the rules that a recovery point
+ * keeps where it is given one that keeps some, so that both are of one instant.
  *
  * `restoreCdnRules` reads `params.rulesets` (where to go, as recorded in the point) and `before.rulesets` (what was live at
  * the plan); `returnCdnRules` goes the other way. Both are lists of `CdnRulesetRef`. `purgeCdn` reads `params.hosts`.
  */
 export function createCdnActivities(deps: CdnDeps): CdnActivities {
-  async function clientOf({ cdn }: Site): Promise<{ client: CdnClient; cdn: SiteCdn }> {
-    if (!cdn) throw failure('InvalidSite', 'cdn is needed in the site file to change its rules');
-    const token = await deps.secrets.secret(cdn.token);
-    const { zoneId, apiEndpoint: endpoint } = cdn;
-    const { timeoutMs } = deps;
-    return { client: createCdnClient({ token, zoneId, endpoint, timeoutMs }), cdn };
-  }
-
   /** The rulesets of the point and those of before, by phase, in the plan's order. */
   async function changeOf({ site, change }: ChangeInput) {
-    const { client, cdn } = await clientOf(site);
+    const { client, cdn } = await cdnClientOf(deps, site);
     const { zoneId } = change.params;
     if (zoneId !== undefined && zoneId !== cdn.zoneId) {
       throw failure('PreconditionFailed', `The rules are those of another zone than ${cdn.zoneId}`);
@@ -46,38 +30,46 @@ export function createCdnActivities(deps: CdnDeps): CdnActivities {
     return { client, phases };
   }
 
+  /** Reads the copy of a recovery point once, and only when it is needed. */
+  function copyOf({ site, operationId }: ChangeInput, id: string | null): CopyReader {
+    let reading: ReturnType<CopyReader> | undefined;
+    return () =>
+      (reading ??=
+        id === null ? Promise.resolve(null) : deps.kept.anywhere({ site, operationId, id }));
+  }
+
   return {
-    async describeCdn({ site }) {
+    async describeCdn({ site, id }) {
       if (!site.cdn) return null;
-      const { client, cdn } = await clientOf(site);
-      const live = await client.phases();
-      const rulesets: CdnRulesetRef[] = [];
-      for (const phase of [...new Set([...zonePhases, ...live])].sort()) {
-        const ruleset = live.includes(phase) ? await client.ruleset(phase) : null;
-        rulesets.push(rulesetRef(phase, ruleset));
-      }
-      return { provider: cdn.provider, zoneId: cdn.zoneId, rulesets };
+      const { provider, zoneId } = site.cdn;
+      const kept = id === undefined ? null : await deps.kept.nearby(site, id);
+      if (kept !== null) return { provider, zoneId, rulesets: describedRules(kept) };
+      const { client } = await cdnClientOf(deps, site);
+      return { provider, zoneId, rulesets: describedRules(await rulesCopy(client, zoneId)) };
     },
 
     async restoreCdnRules(input) {
       const { client, phases } = await changeOf(input);
+      const { point } = input.change.params;
+      const copy = copyOf(input, typeof point === 'string' ? point : null);
       const moves = phases.map(({ target, origin }): PhaseMove => ({
-        ...{ phase: target.phase, expected: origin, wanted: target, compareBy: 'version' },
+        ...{ phase: target.phase, expected: origin, wanted: target, compareBy: 'version', copy },
       }));
       return { phases: (await moveRules(client, moves)) as unknown as Json };
     },
 
     async returnCdnRules(input) {
       const { client, phases } = await changeOf(input);
+      const copy = copyOf(input, input.recoveryPoint?.id ?? null);
       const moves = phases.map(({ target, origin }): PhaseMove => ({
         // The version that the restore made is in no plan; its rules are.
-        ...{ phase: target.phase, expected: target, wanted: origin, compareBy: 'rules' },
+        ...{ phase: target.phase, expected: target, wanted: origin, compareBy: 'rules', copy },
       }));
-      return { phases: (await moveRules(client, moves)) as unknown as Json };
+      return { ...(await returnRules(client, moves)) } as unknown as JsonObject;
     },
 
     async purgeCdn({ site, change }) {
-      const { client, cdn } = await clientOf(site);
+      const { client, cdn } = await cdnClientOf(deps, site);
       const hosts = hostNames(change.params.hosts ?? site.hosts.names);
       // Purging twice does no harm but costs requests that the provider counts: an attempt goes on where the last one was.
       let purged = purgedBefore(hosts.length);
@@ -92,8 +84,6 @@ export function createCdnActivities(deps: CdnDeps): CdnActivities {
     },
   };
 }
-
-type SiteCdn = NonNullable<Site['cdn']>;
 
 /** How many host names the attempt before this one had purged. */
 function purgedBefore(most: number): number {

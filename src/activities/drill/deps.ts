@@ -21,15 +21,10 @@ const script = (name: string) => new URL(`./scripts/${name}`, import.meta.url);
 /** Fixed texts: programs that Jobs and the copy run. */
 export const scripts = {
   seal: readFileSync(script('seal.php'), 'utf8'),
-  checkPoint: withEncryption(toolboxScript(script('check-point.sh'), 'restic')),
-  readObjects: withEncryption(toolboxScript(script('read-objects.sh'), 'restic')),
+  checkPoint: toolboxScript(script('check-point.sh'), 'restic', 'encrypt'),
+  readObjects: toolboxScript(script('read-objects.sh'), 'restic', 'encrypt'),
   pages: toolboxScript(script('pages.sh')),
 } as const;
-
-/** A function alone: it may stand before everything else. */
-function withEncryption(text: string): string {
-  return `${readFileSync(script('encrypt.sh'), 'utf8')}\n${text}`;
-}
 
 /** The point that a drill restores, read and authenticated anew: it never passes through a workflow. */
 export async function pointOf(deps: DrillDeps, input: DrillInput): Promise<RecoveryPoint> {

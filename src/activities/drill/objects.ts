@@ -1,11 +1,10 @@
-import { createDecipheriv, pbkdf2Sync, randomBytes } from 'node:crypto';
-import { gunzipSync } from 'node:zlib';
 import type { V1ConfigMap, V1Secret } from '@kubernetes/client-node';
 import { drillLabels } from '../../domain/recovery/drill-place.ts';
 import type { RecoveryPoint } from '../../domain/recovery/point.ts';
 import type { DrillInput } from '../contracts.ts';
 import { failure } from '../failure.ts';
 import { read } from '../kubernetes/apply.ts';
+import { opened, outputKey } from '../recovery/encrypted-output.ts';
 import type { RecoveryContent } from '../recovery/objects.ts';
 import { repositoryOf } from '../recovery/repository.ts';
 import { runToolboxJob } from '../recovery/toolbox.ts';
@@ -54,7 +53,7 @@ export async function pointObjects(
 }
 
 /** A key for one Job. */
-export const objectsKey = () => randomBytes(32).toString('hex');
+export const objectsKey = outputKey;
 
 /**
  * Decrypts what a Job read with `encrypt` and keeps it in the drill's namespace.
@@ -67,12 +66,7 @@ export async function keepObjects(
   key: string,
 ): Promise<PointObjects> {
   const { namespace } = place;
-  let text: Buffer;
-  try {
-    text = gunzipSync(decrypted(Buffer.from(encrypted, 'base64'), key));
-  } catch {
-    throw failure('Unavailable', `The objects of ${place.point} could not be decrypted`);
-  }
+  const text = opened(encrypted, key, `The objects of ${place.point}`);
   const objects = parsed(text);
   const body: V1Secret = {
     metadata: { name: secretName, namespace, labels: drillLabels(site) },
@@ -99,11 +93,4 @@ function parsed(text: Buffer): PointObjects {
   } catch {
     throw failure('RestoreDiffers', "The recovery point's Kubernetes objects are no JSON");
   }
-}
-
-/** What `openssl enc -aes-256-cbc -pbkdf2 -iter 10000 -md sha256` wrote: `Salted__`, eight bytes of salt, the rest. */
-function decrypted(data: Buffer, password: string): Buffer {
-  const derived = pbkdf2Sync(password, data.subarray(8, 16), 10_000, 48, 'sha256');
-  const decipher = createDecipheriv('aes-256-cbc', derived.subarray(0, 32), derived.subarray(32));
-  return Buffer.concat([decipher.update(data.subarray(16)), decipher.final()]);
 }

@@ -11,8 +11,10 @@ import { plain } from '../../domain/kubernetes/plain.ts';
 import { TRACK_LABEL } from '../../domain/kubernetes/names.ts';
 import type { RecoveryPointRef } from '../../domain/operation.ts';
 import type { Plan } from '../../domain/plan.ts';
+import type { RulesCopy } from '../../domain/cdn/rules-copy.ts';
 import type { Site } from '../../domain/site/schema.ts';
 import type { RecoveryActivities } from '../contracts.ts';
+import { packedRules, rulesKey } from './packed-rules.ts';
 import { apply, mergePatch, read } from '../kubernetes/apply.ts';
 import type { KubernetesClients } from '../kubernetes/clients.ts';
 import { failure, failureTypeOf } from '../failure.ts';
@@ -45,6 +47,8 @@ export interface RecoveryDeps extends HybridStorageDeps {
    * kept in the recovery point's Secret alone.
    */
   openSession(site: Site): Promise<string[] | null>;
+  /** The rules of the site's zone at the CDN; null for a site without one. */
+  readCdnRules(site: Site): Promise<RulesCopy | null>;
   now(): Date;
 }
 
@@ -58,8 +62,9 @@ export function createRecoveryActivities(deps: RecoveryDeps): RecoveryActivities
       let content = await readRecovery(k, site, id);
       if (content === null) {
         // Files move in phase 1 alone; other operations need the objects only.
-        content = await gather(deps, k, site, id, plan);
-        await apply(k, secretOf(site, id, operationId, content));
+        const gathered = await gather(deps, k, site, id, plan);
+        content = gathered.content;
+        await apply(k, secretOf(site, id, operationId, gathered));
       }
       await noteNewest(k, site, operationId, id);
       if (content.snapshot !== null) await awaitSnapshot(k, site, content.snapshot);
@@ -68,13 +73,19 @@ export function createRecoveryActivities(deps: RecoveryDeps): RecoveryActivities
   };
 }
 
+interface Gathered {
+  content: RecoveryContent;
+  /** See packedRules. */
+  cdnRules: Buffer | null;
+}
+
 async function gather(
   deps: RecoveryDeps,
   k: KubernetesClients,
   site: Site,
   id: string,
   plan: Plan | null,
-): Promise<RecoveryContent> {
+): Promise<Gathered> {
   const withSnapshot = plan?.operation === 'hybridStorage';
   const names = hybridNames(site);
   const deployment = await readDeployment(k, site);
@@ -105,7 +116,8 @@ async function gather(
   if (wordpress === null) missing.push('the list of active plugins (WordPress answers in no pod)');
   const session = await deps.openSession(site);
   if (session === null) missing.push("an administrator's login (it failed)");
-  return {
+  const cdnRules = await keepCdnRules(deps, site, missing);
+  const content: RecoveryContent = {
     takenAt: deps.now().toISOString(),
     deployment: stripped(deployment),
     service: stripped(service),
@@ -120,8 +132,29 @@ async function gather(
     plugins: wordpress?.plugins ?? null,
     session,
     snapshot,
+    cdnRules: cdnRules !== null,
     missing,
   };
+  return { content, cdnRules };
+}
+
+/** A CDN that does not answer keeps nobody from taking a point; its rules are missing then. */
+async function keepCdnRules(
+  deps: RecoveryDeps,
+  site: Site,
+  missing: string[],
+): Promise<Buffer | null> {
+  try {
+    const copy = await deps.readCdnRules(site);
+    if (copy === null) return null;
+    const packed = packedRules(copy);
+    if (packed !== null) return packed;
+    missing.push("a copy of the CDN's rules (they are too many): only the provider has them");
+  } catch (error) {
+    if (failureTypeOf(error) === null) throw error;
+    missing.push(`a copy of the CDN's rules (${(error as Error).message})`);
+  }
+  return null;
 }
 
 async function lookInside(
@@ -156,7 +189,12 @@ function stripped<T extends KubernetesObject | null>(object: T): T {
   return copy as T;
 }
 
-function secretOf(site: Site, id: string, operationId: string, content: RecoveryContent): V1Secret {
+function secretOf(
+  site: Site,
+  id: string,
+  operationId: string,
+  { content, cdnRules }: Gathered,
+): V1Secret {
   return {
     apiVersion: 'v1',
     kind: 'Secret',
@@ -170,7 +208,10 @@ function secretOf(site: Site, id: string, operationId: string, content: Recovery
       annotations: { [recoveryIdAnnotation]: id },
     },
     type: 'Opaque',
-    data: { [recoveryKey]: Buffer.from(JSON.stringify(content)).toString('base64') },
+    data: {
+      [recoveryKey]: Buffer.from(JSON.stringify(content)).toString('base64'),
+      ...(cdnRules !== null && { [rulesKey]: cdnRules.toString('base64') }),
+    },
   };
 }
 
@@ -232,6 +273,7 @@ function refOf(site: Site, id: string, content: RecoveryContent): RecoveryPointR
       ...content.claims.map((name) => `name of ${named('PersistentVolumeClaim', name)}`),
       ...(content.snapshot ? [named('VolumeSnapshot', content.snapshot)] : []),
       ...(content.activePlugins ? ['list of active plugins'] : []),
+      ...(content.cdnRules ? ["the CDN's rules"] : []),
     ],
     missing: content.missing,
   };

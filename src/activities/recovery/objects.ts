@@ -28,6 +28,8 @@ export interface RecoveryContent {
   /** Cookies of an administrator who logged in when this was taken: proof later that logins stay valid. */
   session: string[] | null;
   snapshot: string | null;
+  /** Whether the CDN's rules lie beside this in the Secret; absent in points of before. */
+  cdnRules?: boolean;
   missing: string[];
 }
 

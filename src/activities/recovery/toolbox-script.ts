@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 
 /** Parts that scripts share; see the head of each file in scripts/. */
-export type ScriptLibrary = 'restic' | 'locks' | 'file-manifest' | 'mysql';
+export type ScriptLibrary = 'restic' | 'locks' | 'file-manifest' | 'mysql' | 'encrypt';
 
 const read = (url: URL) => readFileSync(url, 'utf8');
 

@@ -62,7 +62,7 @@ export async function observeRollback(deps: RollbackDeps, asked: Asked): Promise
     database,
     inUse: await databaseInUse(deps, site, deployment?.spec?.template),
     frontPage: await lookAtSite(deps, site, database.tables === null ? null : point),
-    ...(wants('cdn') && (await cdnOf(deps, site))),
+    ...(wants('cdn') && (await cdnOf(deps, asked, point))),
   };
 }
 
@@ -84,6 +84,7 @@ function emptyFacts(deployment: RollbackFacts['deployment'], observedAt: string)
     inUse: { hosts: [], same: null },
     cdn: null,
     cdnError: null,
+    cdnRules: { differences: [], gone: [] },
     kept: [],
   };
 }
@@ -209,9 +210,16 @@ async function livePrefix(deps: RollbackDeps, site: Site): Promise<string | null
   }
 }
 
-async function cdnOf(deps: RollbackDeps, site: Site): Promise<Partial<RollbackFacts>> {
+async function cdnOf(
+  deps: RollbackDeps,
+  { site, operationId }: Asked,
+  point: RecoveryPoint | null,
+): Promise<Partial<RollbackFacts>> {
   try {
-    return { cdn: await deps.describeCdn({ site }), cdnError: null };
+    const cdn = await deps.describeCdn({ site });
+    if (cdn === null || point === null) return { cdn };
+    const cdnRules = await deps.compareCdnRules({ site, operationId, point, now: cdn });
+    return { cdn, cdnRules };
   } catch (error) {
     return { cdn: null, cdnError: reasonOf(error) };
   }

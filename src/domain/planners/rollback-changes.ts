@@ -1,6 +1,7 @@
 import type { Json, JsonObject } from '../json.ts';
 import type { Change } from '../plan.ts';
 import { desiredAppShown, digestsOf, liveAppShown } from './rollback-app.ts';
+import { cdnRulesSentence, cdnRulesShown } from './rollback-cdn.ts';
 import { rollbackKeys, type KeptThing, type TreeComparison } from './rollback-facts.ts';
 import { beginMaintenance, endMaintenance, renewMaintenance } from './rollback-maintenance.ts';
 import { rollbackFolder, rollbackSchemas } from './rollback-names.ts';
@@ -326,11 +327,14 @@ function restoreCdnRules(situation: RollbackSituation): Change {
     id: 'restore-cdn-rules',
     title: `Put the rules of ${point.id} back in place`,
     target: `Zone ${point.cdn?.zoneId ?? ''} at ${point.cdn?.provider ?? ''}`,
-    before: { rulesets: json(now) },
-    after: { rulesets: json(rulesets) },
+    before: { rulesets: json(now), ...cdnRulesShown(situation).before },
+    after: { rulesets: json(rulesets), ...cdnRulesShown(situation).after },
     risk: 'medium',
-    riskReason: 'A rule decides what visitors get from the edge; those of other people stay.',
-    undo: { possible: true, how: 'The rules of before come back.' },
+    riskReason: `A rule decides what visitors get from the edge, and a phase goes back as a whole: ${cdnRulesSentence(situation)}`,
+    undo: {
+      possible: true,
+      how: 'The rules of before come back, from the provider or from the recovery point that is taken first.',
+    },
     touches: [rollbackKeys.cdn],
     params: { point: point.id, zoneId: point.cdn?.zoneId ?? '', rulesets: json(rulesets) },
   };

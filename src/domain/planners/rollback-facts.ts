@@ -1,3 +1,4 @@
+import type { PhaseDifferences } from '../cdn/rule-differences.ts';
 import type { V1ConfigMap, V1Deployment, V1PodTemplateSpec } from '@kubernetes/client-node';
 import { digestOf } from '../digest.ts';
 import type { Json } from '../json.ts';
@@ -30,8 +31,16 @@ export interface RollbackFacts {
   /** Rulesets now; null for a site without a CDN. */
   cdn: CdnPart | null;
   cdnError: string | null;
+  cdnRules: CdnRulesFacts;
   /** Only looked for when a person asked to let kept things go. */
   kept: KeptThing[];
+}
+
+/** What going back does to rules at the edge, by phases that differ. */
+export interface CdnRulesFacts {
+  differences: PhaseDifferences[];
+  /** Phases whose rules of then are nowhere any more. */
+  gone: { phase: string; why: string }[];
 }
 
 /** Up to eight paths of each kind; the counts are whole. */

@@ -2,6 +2,7 @@ import { TRACK_LABEL } from '../kubernetes/names.ts';
 import type { Finding } from '../plan.ts';
 import { databaseHosts } from '../kubernetes/database-move.ts';
 import { finding } from './finding.ts';
+import { cdnRulesFindings } from './rollback-cdn.ts';
 import { databaseFindings } from './rollback-findings-database.ts';
 import { foldersWithoutTree, type RollbackSituation } from './rollback-situation.ts';
 import { notComingBack, pointSentence, seconds } from './rollback-words.ts';
@@ -274,7 +275,8 @@ function appFindings(situation: RollbackSituation): Finding[] {
   return found;
 }
 
-function cdnFindings({ facts, layers }: RollbackSituation): Finding[] {
+function cdnFindings(situation: RollbackSituation): Finding[] {
+  const { facts, layers } = situation;
   if (facts.point?.cdn == null) return [];
   const asked = layers.includes('cdn');
   // Not looked at, because other layers were named.
@@ -299,7 +301,7 @@ function cdnFindings({ facts, layers }: RollbackSituation): Finding[] {
       ),
     ];
   }
-  return [];
+  return asked ? cdnRulesFindings(situation) : [];
 }
 
 function siteFindings({ facts }: RollbackSituation): Finding[] {

@@ -1,3 +1,4 @@
+import { differingRulesets } from '../cdn/rules-copy.ts';
 import type { Json } from '../json.ts';
 import { sameDatabaseHosts } from '../kubernetes/database-move.ts';
 import { TRACK_LABEL } from '../kubernetes/names.ts';
@@ -122,9 +123,7 @@ function optionChanges({ point, options }: RollbackFacts): RollbackSituation['op
 /** Rulesets of the point whose rules are others now. */
 function changedRulesets({ point, cdn }: RollbackFacts): CdnRulesetRef[] {
   if (point?.cdn == null || cdn === null) return [];
-  return point.cdn.rulesets.filter(
-    ({ phase, digest }) => cdn.rulesets.find((now) => now.phase === phase)?.digest !== digest,
-  );
+  return differingRulesets(point.cdn.rulesets, cdn.rulesets);
 }
 
 /** Folders that were not compared: on no claim, or not in the point. */

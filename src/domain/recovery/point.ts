@@ -96,7 +96,7 @@ export interface ContentVolume {
   size: string;
 }
 
-/** Volumes in restic, one snapshot for all. Paths in it: `/presslift/volumes/<claim>/…` and `/presslift/point/{files.tsv,objects.json}`. */
+/** Volumes in restic, one snapshot for all. Paths in it: `/presslift/volumes/<claim>/…` and `/presslift/point/{files.tsv,objects.json,cdn-rules.json}`. */
 export interface FilesPart {
   repository: string;
   /** Full restic snapshot id. */
@@ -180,6 +180,7 @@ export interface CdnRulesetRef {
   digest: string;
 }
 
+/** Which rules the zone had. The rules themselves are in the Secret of the point and in `/presslift/point/cdn-rules.json`. */
 export interface CdnPart {
   provider: 'cloudflare';
   zoneId: string;

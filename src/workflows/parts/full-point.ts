@@ -234,13 +234,13 @@ class Copy {
   }
 
   async #describeParts(objectsSecret: string): Promise<Omit<Description, 'objects'>> {
-    const { site } = this.#input;
+    const { site, id } = this.#input;
     const app = { ...this.#input, objectsSecret };
     const patience = this.#patience;
     const describe = {
       wordpress: () => runActivity('describeWordPress', this.#input, 'Ask WordPress', patience),
       app: () => runActivity('describeApp', app, 'Describe the Deployment', patience),
-      cdn: () => runActivity('describeCdn', { site }, "Describe the CDN's rules", patience),
+      cdn: () => runActivity('describeCdn', { site, id }, "Describe the CDN's rules", patience),
       bucket: () => runActivity('describeObjectStorage', { site }, 'Describe the bucket', patience),
     };
     const [wordpress, described, cdn, objectStorage] = await together<

@@ -3,10 +3,14 @@ import { ApplicationFailure } from '@temporalio/common';
 import type { PhaseGetResponse } from 'cloudflare/resources/rulesets/phases';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createCdnActivities } from '../../../src/activities/cdn/index.ts';
-import { retryAfter } from '../../../src/activities/cdn/client.ts';
+import { createCdnClient, retryAfter, type CdnClient } from '../../../src/activities/cdn/client.ts';
+import { createRulesComparison } from '../../../src/activities/cdn/compare.ts';
+import { moveRules, type PhaseMove } from '../../../src/activities/cdn/rules.ts';
+import { createRulesReader, type CdnDeps } from '../../../src/activities/cdn/zone.ts';
 import { failureTypeOf } from '../../../src/activities/failure.ts';
-import { createSecretResolver } from '../../../src/activities/secrets/index.ts';
+import { createSecretResolver, Secret } from '../../../src/activities/secrets/index.ts';
 import { noRulesDigest, rulesDigest } from '../../../src/domain/cdn/ruleset-digest.ts';
+import type { RulesCopy } from '../../../src/domain/cdn/rules-copy.ts';
 import type { Json } from '../../../src/domain/json.ts';
 import type { Change } from '../../../src/domain/plan.ts';
 import type { CdnPart, CdnRulesetRef } from '../../../src/domain/recovery/point.ts';
@@ -19,6 +23,7 @@ import {
   type CloudflareServer,
 } from '../../support/cloudflare.ts';
 import { testSite } from '../../support/phase0.ts';
+import { recoveryPoint } from '../../support/rollback-facts.ts';
 
 /**
  * The CDN's activities against the stand-in for Cloudflare's API: what a recovery point names, its rules put back and taken
@@ -53,6 +58,7 @@ const seen: string[] = [];
 
 beforeEach(async () => {
   seen.length = 0;
+  copies = {};
   server = await startCloudflare({ log: (line) => seen.push(line) });
   site = testSite((file) => {
     file.cdn = {
@@ -63,8 +69,23 @@ beforeEach(async () => {
 });
 afterEach(() => server.close());
 
+/** What recovery points keep, by their ids; that they really do is proved beside this, in kept-rules.test.ts. */
+let copies: Record<string, RulesCopy>;
+const cdnDeps = (token = editToken, timeoutMs = 5_000): CdnDeps => ({
+  secrets: createSecretResolver({ env: { TOKEN: token } }),
+  kept: {
+    nearby: (_site, id) => Promise.resolve(copies[id] ?? null),
+    anywhere: ({ id }) => Promise.resolve(copies[id] ?? null),
+  },
+  timeoutMs,
+});
 const activities = (token = editToken, timeoutMs = 5_000) =>
-  createCdnActivities({ secrets: createSecretResolver({ env: { TOKEN: token } }), timeoutMs });
+  createCdnActivities(cdnDeps(token, timeoutMs));
+const copied = async () => (await createRulesReader(cdnDeps())(site))!;
+
+/** Somebody deletes the ruleset of a phase, and with it all its versions. */
+const deleteRuleset = async (phase: typeof cachePhase | typeof headerPhase = cachePhase) =>
+  server.client().rulesets.delete((await live(phase)).id, { zone_id: testZoneId });
 
 /** Somebody writes rules with the official client. */
 const put = (rules: object[], phase: typeof cachePhase | typeof headerPhase = cachePhase) =>
@@ -90,7 +111,7 @@ function restoreChange(point: CdnPart, now: CdnPart): Change {
     ...{ id: 'restore-cdn-rules', title: '', target: '', risk: 'medium', riskReason: '' },
     ...{ undo: { possible: true, how: '' }, touches: [], after: null },
     before: { rulesets: before as unknown as Json },
-    params: { zoneId: point.zoneId, rulesets: rulesets as unknown as Json },
+    params: { point: 'then', zoneId: point.zoneId, rulesets: rulesets as unknown as Json },
   };
 }
 
@@ -98,7 +119,7 @@ const input = (change: Change) => ({
   site,
   operationId: 'acme/rollback/1',
   change,
-  recoveryPoint: null,
+  recoveryPoint: { id: 'before', takenAt: '', contains: [], missing: [] },
 });
 
 const failureOf = (promise: Promise<unknown>) =>
@@ -153,6 +174,15 @@ describe('describing the rules', () => {
     expect(await failureOf(describing())).toBe(type);
   });
 
+  it('names the rules that a recovery point keeps, and those of now where it keeps none', async () => {
+    await put([foreign]);
+    copies['then'] = await copied();
+    const then = await described();
+    await put([wrong]);
+    expect(await activities().describeCdn({ site, id: 'then' })).toEqual(then);
+    expect(await activities().describeCdn({ site, id: 'without' })).toEqual(await described());
+  });
+
   it('never tells the token', async () => {
     await server.faults([{ what: { kind: 'answer', status: 400, message: 'no' } }]);
     const error: unknown = await activities()
@@ -174,6 +204,36 @@ describe('describing the rules', () => {
     await put([foreign]);
     await server.faults([{ path: 'entrypoint', what: what as { kind: 'drop-request' } }]);
     expect(await failureOf(activities(editToken, 400).describeCdn({ site }))).toBe(type);
+  });
+
+  it.each<[string, object]>([
+    ['HTML that claims success', { kind: 'not-json', status: 200 }],
+    ['an empty object', { kind: 'json', body: {} }],
+    ['a result that is null', { kind: 'json', body: { success: true, result: null } }],
+    ['a result without success', { kind: 'json', body: { result: [] } }],
+    ['entries that are no rulesets', { kind: 'json', body: { success: true, result: [null] } }],
+  ])('never takes %s for a zone without rules', async (_what, what) => {
+    await put([foreign]);
+    const fault = { path: '/rulesets', times: 1, what: what as { kind: 'drop-request' } };
+    await server.faults([fault]);
+    expect(await failureOf(activities().describeCdn({ site }))).toBe('Unavailable');
+  });
+
+  it('reads every page of the list', async () => {
+    await put([foreign]);
+    const page = (phase: string, after?: string) => ({
+      ...{ times: 1, path: '/rulesets' },
+      what: {
+        ...{ kind: 'json' as const },
+        body: {
+          ...{ success: true, result: [{ kind: 'zone', phase }] },
+          ...(after !== undefined && { result_info: { cursors: { after } } }),
+        },
+      },
+    });
+    await server.faults([page('http_response_headers_transform', 'more'), page(cachePhase)]);
+    const { rulesets } = await described();
+    expect(rulesets.find(({ phase }) => phase === cachePhase)).toMatchObject({ rules: 1 });
   });
 });
 
@@ -293,6 +353,32 @@ describe('putting rules back', () => {
     expect(writes()).toBe(before);
   });
 
+  it('brings rules back from the recovery point when somebody deleted the ruleset', async () => {
+    await put([foreign]);
+    await put([header], headerPhase);
+    const point = await described();
+    copies['then'] = await copied();
+    await deleteRuleset();
+    await deleteRuleset(headerPhase);
+    await put([{ ...header, ref: 'somebodys' }], headerPhase);
+    await activities().restoreCdnRules(input(restoreChange(point, await described())));
+    const digests = ({ rulesets }: CdnPart) => rulesets.map(({ digest }) => digest);
+    expect(digests(await described())).toEqual(digests(point));
+    expect((await live()).rules).toMatchObject([{ ref: foreign.ref }]);
+  });
+
+  it('never writes a copy that holds other rules than the signed document names', async () => {
+    await put([wrong]);
+    copies['then'] = await copied();
+    await deleteRuleset();
+    await put([foreign]);
+    const point = await described();
+    await deleteRuleset();
+    const change = restoreChange(point, await described());
+    expect(await failureOf(activities().restoreCdnRules(input(change)))).toBe('PreconditionFailed');
+    expect(writes()).toBe(2);
+  });
+
   it('refuses another zone, another shape, and a token that may only read', async () => {
     await put([foreign]);
     const point = await described();
@@ -306,6 +392,111 @@ describe('putting rules back', () => {
     expect(await failureOf(reader.restoreCdnRules(input(change)))).toBe('Forbidden');
     const without = { ...input(change), site: testSite() };
     expect(await failureOf(activities().restoreCdnRules(without))).toBe('InvalidSite');
+  });
+});
+
+describe('somebody who writes at the same moment', () => {
+  /** The real client, with somebody else's hand between its calls. */
+  function interrupted(at: 'before' | 'after', phase: string, hand: () => Promise<unknown>) {
+    const token = new Secret(editToken);
+    const real = createCdnClient({ token, zoneId: testZoneId, endpoint: server.endpoint });
+    const client: CdnClient = {
+      ...real,
+      async replaceRules(written, rules) {
+        if (at === 'before' && written === phase) await hand();
+        const answer = await real.replaceRules(written, rules);
+        if (at === 'after' && written === phase) await hand();
+        return answer;
+      },
+    };
+    return client;
+  }
+
+  const movesOf = (point: CdnPart, now: CdnPart): PhaseMove[] =>
+    point.rulesets
+      .filter(({ rules }) => rules > 0)
+      .map((wanted): PhaseMove => ({
+        ...{ phase: wanted.phase, wanted, compareBy: 'version' },
+        expected: now.rulesets.find(({ phase }) => phase === wanted.phase)!,
+        copy: () => Promise.resolve(null),
+      }));
+
+  const messageOf = (promise: Promise<unknown>) =>
+    promise.then(
+      () => 'no failure',
+      (error: Error) => `${failureTypeOf(error)}: ${error.message}`,
+    );
+
+  it('keeps a phase that was not written yet, is told which were, and those can be taken back', async () => {
+    await put([foreign]);
+    await put([header], headerPhase);
+    const point = await described();
+    const before = await put([wrong]);
+    await put([], headerPhase);
+    const now = await described();
+    const somebodys = { ...header, ref: 'somebodys' };
+    const client = interrupted('after', cachePhase, async () => put([somebodys], headerPhase));
+    const said = await messageOf(moveRules(client, movesOf(point, now)));
+    expect(said).toMatch(/^Drifted: The rules of http_response_headers_transform were changed/);
+    expect(said).toContain(`Written before that: ${cachePhase}`);
+    expect((await live(headerPhase)).rules).toMatchObject([{ ref: 'somebodys' }]);
+
+    const returned = await activities().returnCdnRules(input(restoreChange(point, now)));
+    expect(returned).toMatchObject({ leftAlone: [headerPhase] });
+    expect(rulesDigest((await live()).rules as [])).toBe(rulesDigest(before.rules as []));
+    expect((await live(headerPhase)).rules).toMatchObject([{ ref: 'somebodys' }]);
+  });
+
+  it('is not overwritten without a word in the very moment of the write', async () => {
+    await put([foreign]);
+    const point = await described();
+    await put([wrong]);
+    const now = await described();
+    const client = interrupted('before', cachePhase, async () => put([{ ...wrong, ref: 'somebodys' }]));
+    const said = await messageOf(moveRules(client, movesOf(point, now)));
+    expect(said).toMatch(
+      /^Drifted: .*version 3 is theirs and no longer live, version 4 is in place/,
+    );
+    const count = writes();
+    await moveRules(client, movesOf(point, now));
+    expect(writes()).toBe(count);
+  });
+});
+
+describe('comparing with a recovery point', () => {
+  const compare = async (cdn: CdnPart) =>
+    createRulesComparison(cdnDeps())({
+      ...{ site, operationId: 'acme/rollback/1', now: await described() },
+      point: recoveryPoint({ id: 'then', cdn }),
+    });
+
+  it('tells rule by rule what goes and what comes back, also from the copy', async () => {
+    await put([foreign]);
+    await put([header], headerPhase);
+    const point = await described();
+    copies['then'] = await copied();
+    await deleteRuleset();
+    await put([wrong]);
+    const { differences, gone } = await compare(point);
+    expect(gone).toEqual([]);
+    expect(differences).toMatchObject([
+      {
+        phase: cachePhase,
+        onlyNow: { count: 1, first: [{ ref: 'wrong' }] },
+        onlyThen: { count: 1, first: [{ ref: foreign.ref, description: foreign.description }] },
+        changed: { count: 0 },
+      },
+    ]);
+  });
+
+  it('tells of rules that are nowhere any more', async () => {
+    await put([foreign]);
+    const point = await described();
+    await deleteRuleset();
+    const { differences, gone } = await compare(point);
+    expect(differences).toEqual([]);
+    expect(gone).toMatchObject([{ phase: cachePhase }]);
+    expect(gone[0]?.why).toContain('the provider has it no more');
   });
 });
 
@@ -325,6 +516,19 @@ describe('taking a restore back', () => {
     const count = writes();
     await activities().returnCdnRules(input(change));
     expect(writes()).toBe(count);
+  });
+
+  it('brings rules of before back from the rollback’s own point when their versions are gone', async () => {
+    await put([foreign]);
+    const point = await described();
+    const before = await put([wrong]);
+    copies['before'] = await copied();
+    const change = restoreChange(point, await described());
+    await activities().restoreCdnRules(input(change));
+    await deleteRuleset();
+    await put([foreign]);
+    await activities().returnCdnRules(input(change));
+    expect(rulesDigest((await live()).rules as [])).toBe(rulesDigest(before.rules as []));
   });
 
   it('does nothing when nothing was restored, and refuses when somebody wrote since', async () => {

@@ -127,6 +127,7 @@ async function stage(change: (deployment: V1Deployment) => void = () => undefine
     agent,
     drainMs: 500,
     openSession: async () => ['cookie-value'],
+    readCdnRules: async () => null,
     now: () => new Date('2026-01-01T00:00:00Z'),
   };
   const deployment = () => requireDeployment(k, site);

@@ -43,7 +43,7 @@ let deps: RollbackDeps;
 beforeAll(async () => {
   lab = await startRecoveryLab({ database: false });
   const none = () => Promise.reject(new Error('not needed here'));
-  deps = { ...lab.deps, describeCdn: none, openAdmin: none };
+  deps = { ...lab.deps, describeCdn: none, compareCdnRules: none, openAdmin: none };
 });
 afterAll(() => lab?.stop());
 

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { sandboxCredentials } from '../../../deploy/sandbox/credentials.ts';
-import { endpoints } from '../../../deploy/sandbox/settings.ts';
+import { cloudflareZoneId, endpoints, hostNames } from '../../../deploy/sandbox/settings.ts';
 import {
   documentRoot,
   eventually,
@@ -213,17 +213,26 @@ test('visitors meet maintenance mode while the database goes back, when that was
   }
 });
 
-test('a wrong cache rule is taken back and the cache purged', async () => {
+test('a wrong cache rule and a deleted ruleset are taken back and the cache purged', async () => {
   const { cloudflareToken } = await sandboxCredentials();
-  const zone = '023e105f4ecef8ad9ca31a8372d0c353';
-  const url = `${endpoints.cloudflare}/client/v4/zones/${zone}/rulesets/phases/http_request_cache_settings/entrypoint`;
-  const call = async (method: string, body?: object) => {
-    const response = await fetch(url, {
+  const rulesets = `/client/v4/zones/${cloudflareZoneId}/rulesets`;
+  const ask = (method: string, path: string, body?: object) =>
+    fetch(`${endpoints.cloudflare}${path}`, {
       method,
       headers: { authorization: `Bearer ${cloudflareToken}`, 'content-type': 'application/json' },
       ...(body && { body: JSON.stringify(body) }),
     });
-    const { result } = (await response.json()) as { result: { version: string; rules: unknown[] } };
+  const call = async (method: string, body?: object) => {
+    const path = `${rulesets}/phases/http_request_cache_settings/entrypoint`;
+    const { result } = (await (await ask(method, path, body)).json()) as {
+      result: { id: string; version: string; rules: unknown[] };
+    };
+    return result;
+  };
+  const purges = async () => {
+    const { result } = (await (await ask('GET', '/stand-in/purges')).json()) as {
+      result: { by: string; items: unknown[] }[];
+    };
     return result;
   };
   const digest = (rules: unknown[]) =>
@@ -251,10 +260,21 @@ test('a wrong cache rule is taken back and the cache purged', async () => {
     ],
   });
   expect(digest(wrong.rules)).not.toBe(digest(good.rules));
+  const purgedBefore = (await purges()).length;
   await rollBack('cache-rule', { point, layers: ['cdn'] });
   const back = await call('GET');
   expect(digest(back.rules)).toBe(digest(good.rules));
   expect(Number(back.version)).toBeGreaterThan(Number(wrong.version));
+  const purged = await purges();
+  expect(purged).toHaveLength(purgedBefore + 1);
+  expect(purged.at(-1)).toMatchObject({ by: 'hosts', items: [hostNames.acme] });
+
+  // With a ruleset all its versions go at the provider; the recovery point still has its rules.
+  expect((await ask('DELETE', `${rulesets}/${back.id}`)).status).toBe(204);
+  await rollBack('deleted-ruleset', { point, layers: ['cdn'] });
+  const again = await call('GET');
+  expect(digest(again.rules)).toBe(digest(good.rules));
+  expect(again.id).not.toBe(back.id);
 });
 
 test('what rollbacks kept is deleted when told, and not before', async () => {

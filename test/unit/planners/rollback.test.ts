@@ -202,8 +202,59 @@ describe('the layers of a rollback', () => {
     expect(change(made, 'restore-cdn-rules').params['rulesets']).toEqual([
       cdnPoint.cdn?.rulesets[0],
     ]);
-    expect(change(made, 'restore-cdn-rules').before).toEqual({ rulesets: [cdnNow.rulesets[0]] });
+    expect(change(made, 'restore-cdn-rules').before).toMatchObject({
+      rulesets: [cdnNow.rulesets[0]],
+    });
     expect(change(made, 'purge-cdn').params).toMatchObject({ hosts: site.hosts.names });
+  });
+
+  it('tell at the edge which rules go, whoever made them', () => {
+    const shown = (ref: string, description: string | null = null) => ({
+      ...{ ref, description, action: 'block', expression: 'true', enabled: true },
+    });
+    const phase = 'http_request_cache_settings';
+    const facts = rollbackFacts({
+      ...{ point: cdnPoint, cdn: cdnNow },
+      cdnRules: {
+        differences: [
+          {
+            phase,
+            onlyNow: { count: 7, first: [shown('theirs', 'Price lists'), shown('second')] },
+            onlyThen: { count: 1, first: [shown('lost')] },
+            changed: {
+              count: 1,
+              first: [{ now: shown('both', 'new'), then: shown('both'), fields: ['description'] }],
+            },
+            reordered: true,
+          },
+        ],
+        gone: [],
+      },
+    });
+    const made = planRollback(withCdn, facts, {}, context);
+    const { before, after, riskReason } = change(made, 'restore-cdn-rules');
+    expect(before).toMatchObject({
+      rules: { [phase]: { onlyNow: { count: 7 }, changed: [{ description: 'new' }] } },
+    });
+    expect(after).toMatchObject({
+      rules: { [phase]: { onlyThen: { first: [{ ref: 'lost' }] }, order: 'as of then' } },
+    });
+    expect(riskReason).toMatch(
+      /7 rules that came since go, 1 rule becomes as it was, 1 rule comes back, the order/,
+    );
+    expect(made.findings.find(({ id }) => id === 'cdn-rules-since')).toMatchObject({
+      level: 'warning',
+      message: `At the edge, whoever made them: ${phase}, gone afterwards: theirs (Price lists), second and 5 more, as of then: both (new).`,
+    });
+  });
+
+  it('do not go back at the edge when the rules of then are nowhere any more', () => {
+    const gone = [{ phase: 'x', why: 'Version 3 of the rules of x cannot be put back' }];
+    const cdnRules = { differences: [], gone };
+    const facts = rollbackFacts({ point: cdnPoint, cdn: cdnNow, cdnRules });
+    const made = planRollback(withCdn, facts, {}, context);
+    expect(ids(made)).toEqual([]);
+    expect(findings(made)).toContain('error cdn-rules-gone');
   });
 });
 

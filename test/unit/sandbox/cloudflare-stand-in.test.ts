@@ -116,6 +116,29 @@ describe('the rulesets of a zone', () => {
     expect(kept).toEqual(rule);
   });
 
+  test('a ruleset that is deleted takes all its versions along', async () => {
+    const first = await put([keep]);
+    await put([bypass]);
+    await client.rulesets.delete(first.id, { zone_id });
+    expect(await refusalOf(client.rulesets.phases.get(cachePhase, { zone_id }))).toBe('404 10003');
+    const old = { ruleset_phase: cachePhase, zone_id } as const;
+    expect(await refusalOf(client.rulesets.phases.versions.get(first.version, old))).toBe(
+      '404 10003',
+    );
+    expect(await refusalOf(client.rulesets.delete(first.id, { zone_id }))).toBe('404 10001');
+    const next = await put([keep]);
+    expect(next).toMatchObject({ version: '1' });
+    expect(next.id).not.toBe(first.id);
+  });
+
+  test('a fault that is mistyped is refused', async () => {
+    const mistyped = [{ what: { kind: 'drop-answers' } }] as never;
+    await expect(server.faults(mistyped)).rejects.toThrow(/drop-answer/);
+    await expect(
+      server.faults([{ path: 'no/such/route', what: { kind: 'drop-answer' } }]),
+    ).rejects.toThrow(/no\/such\/route/);
+  });
+
   test('a dry run changes nothing', async () => {
     const before = await put([keep]);
     const answer = await client.rulesets.phases.update(cachePhase, {

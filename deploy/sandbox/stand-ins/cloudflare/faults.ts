@@ -1,10 +1,27 @@
 import { z } from 'zod';
+import { phaseActions } from './rule-shape.ts';
+
+/** A fault that no request can meet would let a test pass that proves nothing. */
+function isPartOfRoute(part: string): boolean {
+  const id = '0'.repeat(32);
+  const routes = Object.keys(phaseActions).flatMap((phase) => [
+    `/zones/${id}/rulesets/phases/${phase}/entrypoint/versions/1`,
+  ]);
+  routes.push(`/zones/${id}/rulesets/${id}/versions/1`, `/zones/${id}/purge_cache`);
+  const general = part.replaceAll(/[0-9a-f]{32}/g, id).replaceAll(/versions\/\d+/g, 'versions/1');
+  return part !== '' && routes.some((route) => route.includes(general));
+}
 
 const faultSchema = z.strictObject({
   /** HTTP method that it hits; every one when absent. */
-  method: z.enum(['GET', 'PUT', 'POST']).optional(),
+  method: z.enum(['GET', 'PUT', 'POST', 'DELETE']).optional(),
   /** Part of the path that it hits; every path when absent. */
-  path: z.string().min(1).optional(),
+  path: z
+    .string()
+    .refine(isPartOfRoute, {
+      error: ({ input }) => `no route of the API has ${String(input)} in its path`,
+    })
+    .optional(),
   /** How many requests it hits; every one until it is taken away when absent. */
   times: z.int().min(1).optional(),
   what: z.discriminatedUnion('kind', [
@@ -17,6 +34,8 @@ const faultSchema = z.strictObject({
     }),
     /** An answer of something in between: HTML. */
     z.strictObject({ kind: z.literal('not-json'), status: z.int().min(200).max(599) }),
+    /** Any JSON with status 200, such as what is no envelope of the API. */
+    z.strictObject({ kind: z.literal('json'), body: z.json() }),
     /** Ends the connection before anything was done. */
     z.strictObject({ kind: z.literal('drop-request') }),
     /** Does what was asked and ends the connection without an answer. */

@@ -64,6 +64,8 @@ export interface Rulesets {
   update(zoneId: string, phase: string, body: unknown, dryRun: boolean): Promise<StoredVersion>;
   versions(zoneId: string, phase: string): Promise<Omit<StoredVersion, 'rules'>[]>;
   version(zoneId: string, phase: string, version: string): Promise<StoredVersion>;
+  /** Takes a ruleset away with all its versions. */
+  remove(zoneId: string, rulesetId: string): Promise<void>;
   /** By the ruleset's id instead of its phase. */
   phaseOf(zoneId: string, rulesetId: string): Promise<string>;
 }
@@ -144,12 +146,22 @@ export function createRulesets(file: JsonFile<CloudflareState>, now: () => Date)
       return found;
     },
 
+    async remove(zoneId, rulesetId) {
+      await file.update((state) => {
+        const entrypoints = state.zones[zoneId]?.entrypoints;
+        if (!entrypoints) throw unknownZone();
+        const own = Object.entries(entrypoints).find(([, all]) => all.at(-1)?.id === rulesetId);
+        if (!own) throw noRuleset(rulesetId);
+        delete entrypoints[own[0]];
+      });
+    },
+
     async phaseOf(zoneId, rulesetId) {
       const { entrypoints } = await zoneOf(zoneId);
       for (const [phase, versions] of Object.entries(entrypoints)) {
         if (versions.at(-1)?.id === rulesetId) return phase;
       }
-      throw refused(404, 10_001, `could not find ruleset with id "${rulesetId}"`);
+      throw noRuleset(rulesetId);
     },
   };
 }
@@ -213,6 +225,10 @@ function knownPhase(phase: string): string {
 
 function noEntrypoint(phase: string): ApiError {
   return refused(404, 10_003, `could not find entrypoint ruleset in the ${phase} phase`);
+}
+
+function noRuleset(rulesetId: string): ApiError {
+  return refused(404, 10_001, `could not find ruleset with id "${rulesetId}"`);
 }
 
 /** A token is asked for a zone that is not one of its account. */

@@ -83,6 +83,9 @@ export function createCloudflareStandIn({
       if (ofVersions) return envelope(await rulesets.versions(zoneId, phase));
       return envelope(await rulesets.entrypoint(zoneId, phase));
     }
+    if (method === 'DELETE' && rulesetId !== undefined && !ofVersions) {
+      return rulesets.remove(zoneId, rulesetId);
+    }
     if (method !== 'PUT' || ofVersions) throw refused(405, 10_405, 'Method not allowed');
     const dryRun = url.searchParams.get('dry_run') === 'true';
     const updated = await rulesets.update(zoneId, phase, await call.body(), dryRun);
@@ -129,7 +132,8 @@ export function createCloudflareStandIn({
         const message = `Could not route to ${inApi}, perhaps your object identifier is invalid?`;
         throw refused(400, 7003, message);
       }
-      return { status: 200, body: await zoneAnswer(zoneId, rest!, call), headers };
+      const body = await zoneAnswer(zoneId, rest!, call);
+      return { status: body === undefined ? 204 : 200, body, headers };
     } catch (error) {
       return errorAnswer(error, headers, log);
     }
@@ -170,6 +174,7 @@ function earlyAnswer(fault: Fault['what']): Answer | null {
       retryAfterSeconds === undefined ? {} : { 'retry-after': String(retryAfterSeconds) };
     return { status, body: refusal([{ code, message }]), headers };
   }
+  if (fault.kind === 'json') return { status: 200, body: fault.body, headers: {} };
   if (fault.kind !== 'not-json') return null;
   return { status: fault.status, body: '<html><h1>Bad gateway</h1></html>', headers: {} };
 }

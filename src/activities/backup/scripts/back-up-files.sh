@@ -5,11 +5,16 @@
 #   trees.json {name: path}: folders that are digested by themselves, path as in the manifest;
 #   settled.json {loose: [path], settled: [path]}: after the last attempt only what lies below a loose path and below no settled
 #     one may have changed during it, paths as in the manifest;
-#   objects.json: what else belongs to the point. All of it is written into the snapshot at /presslift/point.
+#   objects.json: what else belongs to the point; cdn-rules.json.gz (base64), where there is one: the CDN's rules.
+# All of it is written into the snapshot at /presslift/point.
 volumes=/presslift/volumes
 point=/presslift/point
 mkdir -p "$point"
 cp /presslift/input/objects.json "$point/objects.json"
+# By itself and not among the objects: those leave a drill's Job as one argument of a command, which may not be long.
+if [ -e /presslift/input/cdn-rules.json.gz ]; then
+  base64 -d /presslift/input/cdn-rules.json.gz | gzip -d > "$point/cdn-rules.json"
+fi
 
 # each FILTER: values of volumes.json that the filter gives, one after another with NUL at the end.
 each() { jq -j "$1 | (., \"\\u0000\")" /presslift/input/volumes.json; }
@@ -192,8 +197,8 @@ fi
 
 summary=$(summary_of "$work/summary")
 files=$(manifest_files "$point/files.tsv")
-# The manifest and the objects are two more; links are not counted.
-copied=$(($(jq .total_files_processed <<< "$summary") - 2))
+# Those of the point itself, such as the manifest, are copied besides; links are not counted.
+copied=$(($(jq .total_files_processed <<< "$summary") - $(find "$point" -type f | wc -l)))
 if [ "$copied" -ne "$files" ] && [ ! -s "$work/unsettled" ]; then
   fail BackupIncomplete "restic copied $copied files and the manifest names $files"
 fi
