@@ -8,7 +8,7 @@ import { WorkflowFailedError } from '@temporalio/client';
 import type { OperationReport } from '../../src/domain/operation.ts';
 import type { RecoveryPoint } from '../../src/domain/recovery/point.ts';
 import type { RestoreDrillReport } from '../../src/domain/recovery/request.ts';
-import { corrupted } from '../support/fake-recovery.ts';
+import { corrupted, findings } from '../support/fake-recovery.ts';
 import type { ActivityName, FakeSite } from '../support/fake-site.ts';
 import type { Run } from '../support/temporal-harness.ts';
 import { useHarness } from '../support/use-harness.ts';
@@ -173,6 +173,32 @@ describe('a drill on what is not good', () => {
       'skipped',
     );
   });
+
+  it.each([
+    ['checkDrillRepository', 'restoreDrillDatabase'],
+    ['restoreDrillDatabase', 'checkDrillRepository'],
+  ] as const)(
+    'fails for what %s saw wrong, whatever %s says of it afterwards',
+    async (sees, passes) => {
+      const site = siteWithPoint(`of-two-${sees.toLowerCase()}`);
+      const ended = Promise.withResolvers<void>();
+      site.when(sees, async () => corrupted('wrong-site'));
+      site.when(passes, async () => {
+        await ended.promise;
+        return findings('wrong-site');
+      });
+      const run = await started(site);
+      const step = sees === 'checkDrillRepository' ? 'repository' : 'database';
+      await run.until(
+        ({ steps }) => steps.some(({ id, state }) => id === step && state === 'failed'),
+        'one of the two has seen it',
+      );
+      ended.resolve();
+      const failure = await failureOf(run, site);
+      expect(unmet(failure.details[0].report)).toEqual(['wrong-site']);
+      expect(unmet(site.recovery.reports[0]!)).toEqual(['wrong-site']);
+    },
+  );
 
   it('fails for an old copy, whose sentinel is not the fresh one', async () => {
     const site = harness().site('stale');
