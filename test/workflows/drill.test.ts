@@ -66,7 +66,7 @@ describe('a drill', () => {
     const [point] = [...site.recovery.points.values()];
     expect(point).toMatchObject({
       reason: 'drill',
-      operationId: expect.stringMatching(/^fresh\/backup\/\d{8}T\d{6}Z$/) as string,
+      operationId: expect.stringMatching(/^fresh\/backup\/\d{8}T\d{6}Z-[0-9a-f]{4}$/) as string,
     });
     const checked = site.inputs.find(({ name }) => name === 'checkDrillSite');
     expect(checked?.input).toMatchObject({
@@ -102,6 +102,21 @@ describe('a drill', () => {
     });
     await holder.signal('abort', { by: 'olga' });
     await holder.result();
+  });
+
+  it('warns of what somebody has to remove by hand, and passes all the same', async () => {
+    const site = siteWithPoint('kept');
+    site.when('tearDownDrill', async () => {
+      site.recovery.drills.clear();
+      return { remaining: ['PersistentVolume pvc-1 (keeps): its class retains volumes'] };
+    });
+    const report = await (await started(site)).result<RestoreDrillReport>();
+    expect(report).toMatchObject({
+      outcome: 'done',
+      findings: [
+        { id: 'drill-left', level: 'warning', message: expect.stringContaining('pvc-1') as string },
+      ],
+    });
   });
 
   it('takes over the criteria that the signed report adds', async () => {

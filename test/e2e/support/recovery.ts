@@ -181,12 +181,18 @@ export const sql = (statement: string, database = 'wordpress') =>
     statement,
   );
 
-/** Namespaces and schemas that drills and rollbacks made and did not take away; Jobs of the site. */
+/** Namespaces, volumes and schemas that drills and rollbacks made and did not take away; Jobs of the site. */
 export async function leftovers(): Promise<string[]> {
   const namespaces = await kubectl(['get', 'namespaces', '-o', 'name']);
   const schemas = await sql('SHOW DATABASES', 'defaultdb');
   const jobs = await kubectl(['get', 'jobs', '-n', 'acme', '-o', 'name']);
   const claims = await kubectl(['get', 'pvc', '-n', 'acme', '-o', 'name']);
+  const volumes = await kubectl([
+    'get',
+    'persistentvolumes',
+    '-o',
+    'jsonpath={range .items[*]}{.metadata.name} of {.spec.claimRef.namespace}{"\\n"}{end}',
+  ]);
   const locks = await onWorkbench('restic list locks --no-lock');
   const users = await sql("SELECT user FROM mysql.user WHERE user LIKE 'presslift%'", 'defaultdb');
   return [
@@ -194,6 +200,7 @@ export async function leftovers(): Promise<string[]> {
     ...lines(schemas).filter(
       (name) => name.startsWith('presslift_drill_') || name.startsWith('presslift_rollback_'),
     ),
+    ...lines(volumes).filter((volume) => volume.includes(' of presslift-drill-')),
     ...lines(jobs),
     ...lines(claims).filter((name) => !/\/(wordpress|wp-content)$/.test(name)),
     ...lines(locks).map((lock) => `restic lock ${lock}`),

@@ -144,6 +144,17 @@ describe('a report', () => {
     expect(badFindings(found)).toEqual([]);
   });
 
+  test('without a place it says what the stage said that was to make one', () => {
+    const stage = {
+      ...{ id: 'stage-open', title: 'Open', measured: null, target: 'done', pass: false },
+      evidence: 'Name a class as drill.storageClass.',
+    };
+    const found = report({ point: 'p', takenAt: null, criteria: [stage], stages: [] });
+    expect(found.criteria.find(({ id }) => id === 'place')).toEqual(
+      notMeasured('place', 'Name a class as drill.storageClass.'),
+    );
+  });
+
   test('only what was seen makes a point bad', () => {
     const criteria = [
       ...passing.filter(({ id }) => !['rows', 'image', 'boot', 'sealed'].includes(id)),
