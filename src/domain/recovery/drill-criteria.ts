@@ -46,6 +46,8 @@ export const drillCriteria = {
   'missing-media': 'Every media file of the library is there, and a sample is served byte for byte',
   rto: 'The restore took no longer than the recovery time objective',
   rpo: 'The restore loses no more than the recovery point objective',
+  'scheduled-copy-age':
+    'Without the backup of this drill, the newest sound recovery point would be within the recovery point objective',
 } as const;
 
 export type DrillCriterion = keyof typeof drillCriteria;
@@ -56,6 +58,7 @@ export const aboutTheDrill: readonly string[] = [
   'sealed',
   'rto',
   'rpo',
+  'scheduled-copy-age',
 ] satisfies DrillCriterion[];
 
 /** A measured criterion under its fixed title. */
