@@ -23,7 +23,7 @@ export async function drillVolumes(
       const found = drillVolume(site, volume, items);
       if (found.unfit !== null) throw failure('PreconditionFailed', found.unfit);
       const { storageClass, accessModes } = found;
-      return [volume.claim, { storageClass, accessModes }];
+      return [volume.claim, { storageClass, accessModes }] as const;
     }),
   );
 }

@@ -89,7 +89,8 @@ describe('pages', () => {
 
   test('a search with nothing to compare it with is not measured', () => {
     const { 'search-control': control, ...others } = pages();
-    for (const answers of [others, { ...others, control: { ...control!, status: 0 } }]) {
+    const broken = [0, 500].map((status) => ({ ...others, control: { ...control!, status } }));
+    for (const answers of [others, ...broken]) {
       const criteria = pageCriteria(wordpress, Object.values(answers));
       expect(criteria.filter(isUnmeasured).map(({ id }) => id)).toEqual(['search']);
     }
@@ -112,6 +113,16 @@ describe('pages', () => {
     const seen = pages();
     seen['front-page']!.title = 'Welcome to nginx!';
     expect(failed(pageCriteria(wordpress, Object.values(seen)))).toEqual(['front-page']);
+  });
+
+  test('a title may name the host, which the copy has another one of', () => {
+    const named = structuredClone(wordpress);
+    named.samples.served!.frontPage!.title = 'Acme on acme.presslift.test';
+    const seen = pages();
+    seen['front-page']!.title = 'Acme on acme.drill.invalid';
+    expect(failed(pageCriteria(named, Object.values(seen)))).toEqual([]);
+    seen['front-page']!.title = 'Other on acme.drill.invalid';
+    expect(failed(pageCriteria(named, Object.values(seen)))).toEqual(['front-page']);
   });
 
   test('what was not asked for has failed', () => {
