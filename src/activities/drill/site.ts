@@ -19,6 +19,7 @@ import {
 } from '../../domain/recovery/drill-wordpress.ts';
 import { sealSecret } from '../../domain/recovery/drill-template.ts';
 import type { DrillStage, RecoveryPoint, WordPressPart } from '../../domain/recovery/point.ts';
+import type { Site } from '../../domain/site/schema.ts';
 import type { DrillActivities, DrillInput } from '../contracts.ts';
 import { failure, failureTypeOf } from '../failure.ts';
 import { read } from '../kubernetes/apply.ts';
