@@ -285,8 +285,13 @@ export interface DrillFindings {
 }
 
 export interface DrillActivities {
-  /** Removes what drills that are no more have left: namespaces, databases and their users. Returns what was removed. */
-  sweepDrills(input: SiteInput & { operationId: string }): Promise<{ removed: string[] }>;
+  /**
+   * Removes what drills that are no more have left: namespaces, databases and their users. Returns what was removed, and, as
+   * sentences, what is still there for a person to look at.
+   */
+  sweepDrills(
+    input: SiteInput & { operationId: string },
+  ): Promise<{ removed: string[]; remaining?: string[] }>;
   /**
    * Reads and authenticates the catalogue, makes the throwaway namespace and database.
    * @throws NotFound, CatalogueTampered, PreconditionFailed (a target that is not ours, or live).
@@ -314,7 +319,10 @@ export interface DrillActivities {
       stages: DrillStage[];
     },
   ): Promise<{ report: DrillReport; keys: string[] }>;
-  tearDownDrill(input: SiteInput & { drill: string; operationId: string }): Promise<void>;
+  /** Returns, as sentences, volumes that stay although their claims are gone. */
+  tearDownDrill(
+    input: SiteInput & { drill: string; operationId: string },
+  ): Promise<{ remaining?: string[] } | null>;
 }
 
 /** Changes of `rollback`, in the order of the plan. */

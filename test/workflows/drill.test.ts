@@ -8,7 +8,7 @@ import { WorkflowFailedError } from '@temporalio/client';
 import type { OperationReport } from '../../src/domain/operation.ts';
 import type { RecoveryPoint } from '../../src/domain/recovery/point.ts';
 import type { RestoreDrillReport } from '../../src/domain/recovery/request.ts';
-import { corrupted } from '../support/fake-recovery.ts';
+import { corrupted, findings } from '../support/fake-recovery.ts';
 import type { ActivityName, FakeSite } from '../support/fake-site.ts';
 import type { Run } from '../support/temporal-harness.ts';
 import { useHarness } from '../support/use-harness.ts';
@@ -66,7 +66,7 @@ describe('a drill', () => {
     const [point] = [...site.recovery.points.values()];
     expect(point).toMatchObject({
       reason: 'drill',
-      operationId: expect.stringMatching(/^fresh\/backup\/\d{8}T\d{6}Z$/) as string,
+      operationId: expect.stringMatching(/^fresh\/backup\/\d{8}T\d{6}Z-[0-9a-f]{4}$/) as string,
     });
     const checked = site.inputs.find(({ name }) => name === 'checkDrillSite');
     expect(checked?.input).toMatchObject({
@@ -129,6 +129,21 @@ describe('a drill', () => {
     expect(await harness().lock('queued').query('holder')).toBeNull();
     free();
     expect(await run.result<RestoreDrillReport>()).toMatchObject({ outcome: 'done' });
+  });
+
+  it('warns of what somebody has to remove by hand, and passes all the same', async () => {
+    const site = siteWithPoint('kept');
+    site.when('tearDownDrill', async () => {
+      site.recovery.drills.clear();
+      return { remaining: ['PersistentVolume pvc-1 (keeps): its class retains volumes'] };
+    });
+    const report = await (await started(site)).result<RestoreDrillReport>();
+    expect(report).toMatchObject({
+      outcome: 'done',
+      findings: [
+        { id: 'drill-left', level: 'warning', message: expect.stringContaining('pvc-1') as string },
+      ],
+    });
   });
 
   it('takes over the criteria that the signed report adds', async () => {
@@ -200,6 +215,32 @@ describe('a drill on what is not good', () => {
       'skipped',
     );
   });
+
+  it.each([
+    ['checkDrillRepository', 'restoreDrillDatabase'],
+    ['restoreDrillDatabase', 'checkDrillRepository'],
+  ] as const)(
+    'fails for what %s saw wrong, whatever %s says of it afterwards',
+    async (sees, passes) => {
+      const site = siteWithPoint(`of-two-${sees.toLowerCase()}`);
+      const ended = Promise.withResolvers<void>();
+      site.when(sees, async () => corrupted('wrong-site'));
+      site.when(passes, async () => {
+        await ended.promise;
+        return findings('wrong-site');
+      });
+      const run = await started(site);
+      const step = sees === 'checkDrillRepository' ? 'repository' : 'database';
+      await run.until(
+        ({ steps }) => steps.some(({ id, state }) => id === step && state === 'failed'),
+        'one of the two has seen it',
+      );
+      ended.resolve();
+      const failure = await failureOf(run, site);
+      expect(unmet(failure.details[0].report)).toEqual(['wrong-site']);
+      expect(unmet(site.recovery.reports[0]!)).toEqual(['wrong-site']);
+    },
+  );
 
   it('fails for an old copy, whose sentinel is not the fresh one', async () => {
     const site = harness().site('stale');

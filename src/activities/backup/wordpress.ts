@@ -1,5 +1,6 @@
 import { request } from 'undici';
-import type { WordPressPart } from '../../domain/recovery/point.ts';
+import type { ServedPage, WordPressPart } from '../../domain/recovery/point.ts';
+import { servedPage } from '../../domain/recovery/served-page.ts';
 import type { Site } from '../../domain/site/schema.ts';
 import type { BackupActivities } from '../contracts.ts';
 import { findPod, requirePod, type BackupDeps } from './deps.ts';
@@ -12,11 +13,18 @@ export function createWordPressActivities(
     async describeWordPress({ site }) {
       const pod = await requirePod(deps, site);
       const part = (await deps.agent.run(site, pod, 'describe-site')) as unknown as WordPressPart;
-      // Plugins may set another title than WordPress's own, and the agent runs without plugins.
-      const served = await frontPageTitle(site);
-      return served === null
-        ? part
-        : { ...part, samples: { ...part.samples, frontPageTitle: served } };
+      // Plugins may set other titles than WordPress's own, and the agent runs without plugins.
+      const { samples } = part;
+      const frontPage = await served(site, '/');
+      const post = samples.post === null ? null : await served(site, samples.post.path);
+      return {
+        ...part,
+        samples: {
+          ...samples,
+          frontPageTitle: frontPage?.title ?? samples.frontPageTitle,
+          served: { frontPage, post },
+        },
+      };
     },
 
     async releasePluginUpdates({ site, id }) {
@@ -27,18 +35,17 @@ export function createWordPressActivities(
   };
 }
 
-/** The title of the front page as visitors get it, as HTML has it; null when the site does not answer from here. */
-async function frontPageTitle(site: Site): Promise<string | null> {
+/** A page as visitors get it; null when the site does not answer from here. */
+async function served(site: Site, path: string): Promise<ServedPage | null> {
   try {
-    const answer = await request(`https://${site.hosts.names[0]}/`, {
+    const answer = await request(`https://${site.hosts.names[0]}${path}`, {
       headers: { 'user-agent': 'Presslift-Visitor', accept: 'text/html' },
       signal: AbortSignal.timeout(10_000),
     });
     const html = await answer.body.text();
-    const title = /<title[^>]*>([^<]*)<\/title>/i.exec(html)?.[1]?.trim() ?? '';
-    return answer.statusCode === 200 && title !== '' ? title : null;
+    return answer.statusCode === 200 ? servedPage(html) : null;
   } catch {
-    // The name may not resolve where the worker runs; the site's own name stands for it then.
+    // The name may not resolve where the worker runs.
     return null;
   }
 }

@@ -6,7 +6,7 @@ import type {
 } from '@kubernetes/client-node';
 import type { CriterionResult } from '../../domain/criterion.ts';
 import type { JsonObject } from '../../domain/json.ts';
-import { drillCriterion, noneMeasured, notMeasured } from '../../domain/recovery/drill-criteria.ts';
+import { drillCriterion, noneMeasured } from '../../domain/recovery/drill-criteria.ts';
 import { copyLabels, copyName, drillDeployment } from '../../domain/recovery/drill-objects.ts';
 import { drillLabels } from '../../domain/recovery/drill-place.ts';
 import { drillTemplate, type DrillTemplate } from '../../domain/recovery/drill-template.ts';
@@ -20,7 +20,7 @@ import { clusterOf, pointOf, timed, type DrillDeps } from './deps.ts';
 import { findingsOf } from './failures.ts';
 import { pointObjects, type PointObjects } from './objects.ts';
 import { created } from './place.ts';
-import { awaitCopy, type CopyStart } from './start.ts';
+import { awaitCopy, startCriteria } from './start.ts';
 
 const bootCriteria = ['image', 'boot'] as const;
 const hostCriteria = ['serialized-data', 'host-replaced'] as const;
@@ -59,15 +59,7 @@ async function booted(
     return { made, seen: await awaitCopy(k, place, site.cluster.container) };
   });
   const { made, seen } = start;
-  const criteria: CriterionResult[] = [
-    imageCriterion(made, seen),
-    drillCriterion('boot', {
-      pass: seen.ready,
-      measured: seen.ready ? 'ready' : seen.state,
-      target: 'ready',
-      evidence: { emptied: made.emptied, ...(seen.log !== '' && { log: seen.log }) },
-    }),
-  ];
+  const criteria: CriterionResult[] = startCriteria(seen, made);
   if (!seen.running) {
     const why = 'WordPress does not run on what was restored';
     return { criteria: [...criteria, ...noneMeasured(hostCriteria, why)], stages, usable: false };
@@ -86,17 +78,6 @@ async function booted(
     const stage = { byDefault: 'host-replaced', criteria: hostCriteria } as const;
     return { criteria: [...criteria, ...findingsOf(error, stage)], stages, usable: false };
   }
-}
-
-/** Whether every image came from the registry. A pod that was stopped earlier, by a Secret that is gone, does not tell. */
-function imageCriterion({ images }: DrillTemplate, { image, pulled, state }: CopyStart) {
-  if (image === null && !pulled) return notMeasured('image', state);
-  return drillCriterion('image', {
-    pass: image === null,
-    measured: image ?? 'runs',
-    target: 'runs',
-    evidence: { images: [...new Set(images)] },
-  });
 }
 
 /** What the agent's `drill-replace` tells. */
@@ -139,7 +120,7 @@ function templateOf(
 ): DrillTemplate {
   const template = deployment?.spec?.template;
   if (template?.spec === undefined) {
-    throw failure('NotFound', `Recovery point ${point.id} holds no Deployment`);
+    throw failure('BackupIncomplete', `Recovery point ${point.id} holds no Deployment`);
   }
   const claims = point.files?.volumes.map(({ claim }) => claim) ?? [];
   return drillTemplate({

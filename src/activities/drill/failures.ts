@@ -1,5 +1,5 @@
 import type { CriterionResult } from '../../domain/criterion.ts';
-import { failures } from '../../domain/failures.ts';
+import { failures, type FailureType } from '../../domain/failures.ts';
 import {
   drillCriterion,
   noneMeasured,
@@ -8,10 +8,12 @@ import {
 import { failureTypeOf } from '../failure.ts';
 
 /**
- * What a failure of a stage says about the recovery point, as criteria: the one that it stands for has failed, the others of
- * the stage could not be measured.
+ * What a failure of a stage says about the recovery point, as criteria. A failure that speaks of the data is a finding: the one
+ * that it stands for has failed, the others of the stage could not be measured. Any other (a full database server, a missing
+ * right, a Job that was killed) says nothing about the point, so nothing of the stage was measured: the drill fails, and
+ * the point is not marked.
  *
- * @param byDefault the criterion for failures that say nothing more.
+ * @param byDefault the criterion for data that differs, where the failure does not say in what.
  * @throws the failure itself where it may pass (Unavailable and the like): Temporal tries again.
  */
 export function findingsOf(
@@ -21,9 +23,10 @@ export function findingsOf(
   const type = failureTypeOf(error);
   if (type === null || failures[type].retryable) throw error;
   const message = (error as Error).message;
-  const id = /repository's data is damaged/i.test(message)
-    ? 'repository-data'
-    : (byType[type] ?? stage.byDefault);
+  const id = findingOf(type, message, stage.byDefault);
+  if (id === null) {
+    return noneMeasured([...new Set([stage.byDefault, ...stage.criteria])], message);
+  }
   return [
     drillCriterion(id, {
       pass: false,
@@ -38,10 +41,23 @@ export function findingsOf(
   ];
 }
 
-const byType: Partial<Record<string, DrillCriterion>> = {
-  Unauthorized: 'repository-keys',
-  RepositoryRefused: 'repository-keys',
-  SecretMissing: 'repository-keys',
-  CatalogueTampered: 'catalogue',
-  BackupIncomplete: 'half-finished',
-};
+/** The criterion that a failure is a finding of; null for one that says nothing about the recovery point. */
+function findingOf(
+  type: FailureType,
+  message: string,
+  byDefault: DrillCriterion,
+): DrillCriterion | null {
+  switch (type) {
+    case 'RestoreDiffers':
+      return /repository's data is damaged/i.test(message) ? 'repository-data' : byDefault;
+    // The repository itself says so; keys that the object storage refuses are another failure.
+    case 'RepositoryRefused':
+      return 'repository-keys';
+    case 'CatalogueTampered':
+      return 'catalogue';
+    case 'BackupIncomplete':
+      return 'half-finished';
+    default:
+      return null;
+  }
+}

@@ -36,6 +36,7 @@ import { openCatalogue, resolvePoint } from '../recovery/catalogue.ts';
 import { databaseAccess, withDatabase } from '../recovery/database.ts';
 import { ensureDrillDatabase } from './database.ts';
 import { clusterOf, scripts, type DrillDeps } from './deps.ts';
+import { drillVolumes } from './volumes.ts';
 
 /** The activity `openDrill`. */
 export function createOpenDrill(deps: DrillDeps): Pick<DrillActivities, 'openDrill'> {
@@ -48,6 +49,8 @@ export function createOpenDrill(deps: DrillDeps): Pick<DrillActivities, 'openDri
       const point = await resolvePoint(catalogue, wanted).finally(() => catalogue.close());
       try {
         const k = clusterOf(deps, site);
+        // Found out before anything is made, and told as what it is: a claim would wait for ever.
+        await drillVolumes(k, site, point.files?.volumes ?? []);
         await ensureNamespace(k, site, { names, drill, operationId });
         await ensureRights(k, site, names.namespace);
         const password = await ensureSeal(k, site, names);

@@ -1,5 +1,6 @@
 import type { CriterionResult } from '../../domain/criterion.ts';
 import { criterionOfFailure, drillCriterion } from '../../domain/recovery/drill-criteria.ts';
+import { scheduledCopyCriterion, type KnownPoint } from '../../domain/recovery/drill-freshness.ts';
 import { drillHtml } from '../../domain/recovery/drill-html.ts';
 import { drillMarkdown } from '../../domain/recovery/drill-markdown.ts';
 import { badFindings, buildDrillReport, trendLength } from '../../domain/recovery/drill-report.ts';
@@ -26,7 +27,15 @@ export function createRecordDrill(deps: DrillDeps): Pick<DrillActivities, 'recor
         return { report: build([...input.criteria, unreachable(error)], []), keys: [] };
       }
       try {
-        const criteria = [...input.criteria, ...(await whatKeptItClosed(catalogue, input))];
+        const criteria = [
+          ...input.criteria,
+          ...(await whatKeptItClosed(catalogue, input)),
+          scheduledCopyCriterion(
+            input.site,
+            { startedAt: input.startedAt, restored: input.takenAt },
+            await pointsSinceSchedule(catalogue),
+          ),
+        ];
         const earlier = await catalogue.reports(trendLength);
         const report = build(criteria, earlier);
         const keys = await store(catalogue, input.point, report);
@@ -79,6 +88,23 @@ async function whatKeptItClosed(
     }
     throw error;
   }
+}
+
+/** Points from the newest back to the first that is sound and that no drill took. Those that cannot be trusted are none. */
+async function pointsSinceSchedule(catalogue: Catalogue): Promise<KnownPoint[]> {
+  const known: KnownPoint[] = [];
+  for (const candidate of await catalogue.list()) {
+    try {
+      const { id, takenAt, reason } = await catalogue.read(candidate);
+      const bad = (await catalogue.state(candidate)).bad !== null;
+      known.push({ id, takenAt, reason, bad });
+      if (reason !== 'drill' && !bad) break;
+    } catch (error) {
+      const type = failureTypeOf(error) ?? '';
+      if (!['CatalogueTampered', 'NotFound', 'InvalidInput'].includes(type)) throw error;
+    }
+  }
+  return known;
 }
 
 async function store(

@@ -3,7 +3,6 @@ import { drillCriterion, noneMeasured, notMeasured } from '../../domain/recovery
 import type { RecoveryPoint } from '../../domain/recovery/point.ts';
 import type { Site } from '../../domain/site/schema.ts';
 import type { DrillActivities } from '../contracts.ts';
-import { failureTypeOf } from '../failure.ts';
 import { repositoryOf, resticHost } from '../recovery/repository.ts';
 import { runToolboxJob } from '../recovery/toolbox.ts';
 import { clusterOf, pointOf, scripts, timed, type DrillDeps } from './deps.ts';
@@ -61,9 +60,8 @@ export function createCheckDrillRepository(
         const criteria = repositoryCriteria(site, point, check);
         return { criteria, stages, usable: check.files.found && check.database.found };
       } catch (error) {
-        const wrongSite = failureTypeOf(error) === 'InvalidInput';
         const criteria = findingsOf(error, {
-          byDefault: wrongSite ? 'wrong-site' : 'repository-data',
+          byDefault: 'repository-data',
           criteria: ['catalogue', 'half-finished', 'repository-keys', 'repository-data'],
         });
         return { criteria, stages, usable: false };

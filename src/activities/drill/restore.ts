@@ -22,6 +22,7 @@ import { restoreDatabase, restoreFiles } from '../recovery/restore.ts';
 import { clusterOf, pointOf, timed, type DrillDeps } from './deps.ts';
 import { findingsOf } from './failures.ts';
 import { created } from './place.ts';
+import { drillVolumes } from './volumes.ts';
 
 /** `restoreDrillFiles` and `restoreDrillDatabase`; both may run at the same time. */
 export function createDrillRestore(
@@ -70,8 +71,11 @@ async function restoredFiles(
   }
   const k = clusterOf(deps, site);
   await timed(deps, stages, 'volumes', async () => {
+    const classes = await drillVolumes(k, site, files.volumes);
     for (const volume of files.volumes) {
-      const body = drillClaim(site, place.namespace, volume);
+      const chosen = classes.get(volume.claim);
+      if (chosen === undefined) continue;
+      const body = drillClaim(site, place.namespace, volume, chosen);
       await created('persistentvolumeclaims', `${place.namespace}/${volume.claim}`, () =>
         k.core.createNamespacedPersistentVolumeClaim({ namespace: place.namespace, body }),
       );

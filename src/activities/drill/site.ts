@@ -3,9 +3,9 @@ import type { V1Secret } from '@kubernetes/client-node';
 import type { CriterionResult } from '../../domain/criterion.ts';
 import { drillCriterion, noneMeasured } from '../../domain/recovery/drill-criteria.ts';
 import {
+  drillPageRequests,
   mediaCriterion,
   pageCriteria,
-  pageRequests,
   sealedPages,
   type MediaFound,
   type PageAnswer,
@@ -19,10 +19,12 @@ import {
 } from '../../domain/recovery/drill-wordpress.ts';
 import { sealSecret } from '../../domain/recovery/drill-template.ts';
 import type { DrillStage, RecoveryPoint, WordPressPart } from '../../domain/recovery/point.ts';
+import type { Site } from '../../domain/site/schema.ts';
 import type { DrillActivities, DrillInput } from '../contracts.ts';
-import { failure } from '../failure.ts';
+import { failure, failureTypeOf } from '../failure.ts';
 import { read } from '../kubernetes/apply.ts';
 import type { KubernetesClients } from '../kubernetes/clients.ts';
+import { onePhpPod } from '../kubernetes/php-pods.ts';
 import { runToolboxJob } from '../recovery/toolbox.ts';
 import { askCopy, copyPod } from './agent.ts';
 import { clusterOf, pointOf, scripts, timed, type DrillDeps } from './deps.ts';
@@ -79,7 +81,10 @@ export function createCheckDrillSite(deps: DrillDeps): Pick<DrillActivities, 'ch
           })) as unknown as CopyLook;
           criteria.push(
             sentinelCriterion(sentinel, look.sentinel, deps.now().toISOString()),
-            ...wordpressCriteria(wordpress, found),
+            ...wordpressCriteria(wordpress, found, {
+              asOf: deps.now().toISOString(),
+              liveNewestPostAt: await liveNewestPost(deps, site),
+            }),
           );
           return look;
         });
@@ -107,6 +112,18 @@ export function createCheckDrillSite(deps: DrillDeps): Pick<DrillActivities, 'ch
       }
     },
   };
+}
+
+/** When the live site's newest post was published; null when it does not answer: a drill may well be one after a loss. */
+async function liveNewestPost(deps: DrillDeps, site: Site): Promise<string | null> {
+  try {
+    const pod = await onePhpPod(clusterOf(deps, site), site);
+    const live = (await deps.agent.run(site, pod, 'describe-site')) as unknown as WordPressPart;
+    return live.newestPostAt;
+  } catch (error) {
+    if (failureTypeOf(error) === null) throw error;
+    return null;
+  }
 }
 
 const everything = [...wordpressCriteriaIds, ...pageCriteriaIds, 'sealed'] as const;
@@ -165,7 +182,7 @@ async function askForPages(
       LOGIN: login,
     },
     secretFiles: { password },
-    inputFiles: { 'pages.json': JSON.stringify(pageRequests(wordpress, media.sample)) },
+    inputFiles: { 'pages.json': JSON.stringify(drillPageRequests(wordpress, media.sample)) },
     timeoutMs: 1_800_000,
   });
   return lastLine<{ answers: PageAnswer[] }>(outcome.log, 'asking for pages').answers;

@@ -1,4 +1,6 @@
 import type { V1ContainerStatus, V1Pod } from '@kubernetes/client-node';
+import type { CriterionResult } from '../../domain/criterion.ts';
+import { drillCriterion, noneMeasured, notMeasured } from '../../domain/recovery/drill-criteria.ts';
 import type { DrillPlace } from '../contracts.ts';
 import type { KubernetesClients } from '../kubernetes/clients.ts';
 import { calling } from '../kubernetes/errors.ts';
@@ -14,16 +16,18 @@ export interface CopyStart {
   running: boolean;
   /** Every image was there. */
   pulled: boolean;
-  /** Why an image cannot be had, or null. */
-  image: string | null;
+  /** Why an image cannot be had, or null. `gone`: the registry says that there is none; else it may only be out of reach. */
+  image: { gone: boolean; why: string } | null;
   /** What keeps it from being ready, as a person says it. */
   state: string;
   /** The last lines of a container that ended; '' where none did. */
   log: string;
 }
 
-/** An image that is slow to come is not gone; one that is refused this long is. */
-const imagePatienceMs = 25_000;
+/** A registry that says this long that there is no such image means it. */
+const gonePatienceMs = 25_000;
+/** One that does not answer, or refuses, may be about to come back. */
+const registryPatienceMs = 300_000;
 /** For images to be pulled and volumes to be attached. */
 const placementPatienceMs = 900_000;
 /** From when containers run: as long as WordPress may take to answer for the first time. */
@@ -37,6 +41,11 @@ const imageTroubles = new Set([
   'InvalidImageName',
   'ErrImageNeverPull',
 ]);
+/** What registries say of an image that they do not have, as containerd and CRI-O pass it on. */
+const notThere = /not found|manifest unknown|name unknown|code = NotFound|does not exist/i;
+/** Some say the same to those who may not see it. */
+const mayNotSee = /denied|authoriz|authenticat|forbidden/i;
+const isGone = (sentence: string) => notThere.test(sentence) && !mayNotSee.test(sentence);
 const crashes = new Set([
   'CrashLoopBackOff',
   'CreateContainerConfigError',
@@ -45,7 +54,8 @@ const crashes = new Set([
 ]);
 
 /**
- * Waits until the copy's pod is ready, or until it is clear that it will not be. Damage is the outcome here, not an error.
+ * Waits until the copy's pod is ready, or until it is clear that it will not be. Damage is the outcome here, not an error, and so
+ * is a registry that gives no image.
  *
  * @throws Unavailable when the cluster finds no place for the pod
  */
@@ -54,12 +64,7 @@ export async function awaitCopy(
   place: DrillPlace,
   container: string,
 ): Promise<CopyStart> {
-  const since = new Map<string, number>();
-  const lasts = (what: string, now: boolean, patienceMs: number): boolean => {
-    if (!now) since.delete(what);
-    else if (!since.has(what)) since.set(what, Date.now());
-    return now && Date.now() - (since.get(what) ?? Date.now()) >= patienceMs;
-  };
+  const watch = watchCopy(container);
   return waitUntil<CopyStart>({
     what: `the copy in ${place.namespace} is ready`,
     timeoutMs: placementPatienceMs + readyPatienceMs,
@@ -67,17 +72,70 @@ export async function awaitCopy(
     check: async () => {
       const pod = await findCopyPod(k, place);
       if (pod === null) return { missing: 'its pod is not created yet' };
-      const seen = look(pod, container);
+      const { seen, over } = watch(pod, Date.now());
       if (seen.ready) return { done: seen };
-      const { reason } = troubleOf(pod);
-      const never = reason === 'InvalidImageName' || reason === 'ErrImageNeverPull';
-      const gone = lasts('image', imageTroubles.has(reason), never ? 0 : imagePatienceMs);
-      const crashed = lasts('crash', crashes.has(reason), crashPatienceMs);
-      const slow = lasts('running', seen.running, readyPatienceMs);
-      if (gone || crashed || slow) return { done: await withReason(k, pod, seen) };
-      return { missing: seen.state };
+      return over ? { done: await withReason(k, pod, seen) } : { missing: seen.state };
     },
   });
+}
+
+/**
+ * Judges looks at one pod after another: how it came up so far, and whether that is the end of it.
+ *
+ * @param container the one with PHP's command line
+ * @returns a function of the pod as it is at a time in milliseconds; to be called in order
+ */
+export function watchCopy(
+  container: string,
+): (pod: V1Pod, at: number) => { seen: CopyStart; over: boolean } {
+  const since = new Map<string, number>();
+  // Between two attempts to pull the cluster says only that it waits, and not for what.
+  let refusal = '';
+  return (pod, at) => {
+    const lasts = (what: string, is: boolean, patienceMs: number): boolean => {
+      if (!is) since.delete(what);
+      else if (!since.has(what)) since.set(what, at);
+      return is && at - (since.get(what) ?? at) >= patienceMs;
+    };
+    const { reason, sentence } = troubleOf(pod);
+    if (reason === 'ErrImagePull') refusal = sentence;
+    const seen = look(pod, container);
+    if (seen.image?.gone === false && isGone(refusal)) seen.image = { gone: true, why: refusal };
+    const never = reason === 'InvalidImageName';
+    const ends = [
+      lasts('gone', seen.image?.gone === true, never ? 0 : gonePatienceMs),
+      lasts('image', seen.image !== null, registryPatienceMs),
+      lasts('crash', crashes.has(reason), crashPatienceMs),
+      lasts('running', seen.running, readyPatienceMs),
+    ];
+    return { seen, over: seen.ready || ends.some(Boolean) };
+  };
+}
+
+/** Criteria of the start: whether every image came from its registry, and whether the copy takes visitors. */
+export function startCriteria(
+  { image, pulled, ready, state, log }: CopyStart,
+  { images, emptied }: { images: string[]; emptied: string[] },
+): CriterionResult[] {
+  // A registry that is out of reach, or refuses the cluster, may well have the image, and with it WordPress would start.
+  if (image?.gone === false) return noneMeasured(['image', 'boot'], `${image.why}; ${state}`);
+  return [
+    // A pod that was stopped earlier, by a Secret that is gone, does not tell.
+    image === null && !pulled
+      ? notMeasured('image', state)
+      : drillCriterion('image', {
+          pass: image === null,
+          measured: image?.why ?? 'runs',
+          target: 'runs',
+          evidence: { images: [...new Set(images)] },
+        }),
+    drillCriterion('boot', {
+      pass: ready,
+      measured: ready ? 'ready' : state,
+      target: 'ready',
+      evidence: { emptied, ...(log !== '' && { log }) },
+    }),
+  ];
 }
 
 const statusesOf = (pod: V1Pod): V1ContainerStatus[] => [
@@ -95,7 +153,9 @@ function look(pod: V1Pod, container: string): CopyStart {
     ready,
     running: statuses.some(({ name, state }) => name === container && state?.running !== undefined),
     pulled: statuses.length > 0 && statuses.every(({ imageID }) => imageID !== ''),
-    image: imageTroubles.has(reason) ? sentence : null,
+    image: imageTroubles.has(reason)
+      ? { gone: reason === 'InvalidImageName' || isGone(sentence), why: sentence }
+      : null,
     state: ready ? 'ready' : sentence,
     log: '',
   };

@@ -5,11 +5,16 @@ import {
   ROLE_LABEL,
   SITE_LABEL,
 } from '../../domain/kubernetes/names.ts';
-import { drillAnnotations, drillNames, drillRole } from '../../domain/recovery/drill-place.ts';
+import {
+  drillAnnotations,
+  drillNames,
+  drillRole,
+  siteNamespacePrefix,
+} from '../../domain/recovery/drill-place.ts';
 import { drillDatabasePrefix, drillNamespacePrefix } from '../../domain/recovery/request.ts';
 import type { Site } from '../../domain/site/schema.ts';
 import type { DrillActivities } from '../contracts.ts';
-import { failure } from '../failure.ts';
+import { failure, failureTypeOf } from '../failure.ts';
 import { read, remove } from '../kubernetes/apply.ts';
 import type { KubernetesClients } from '../kubernetes/clients.ts';
 import { calling } from '../kubernetes/errors.ts';
@@ -17,6 +22,11 @@ import { waitUntil } from '../kubernetes/wait.ts';
 import { databaseAccess, withDatabase } from '../recovery/database.ts';
 import { dropDrillDatabase, drillDatabases } from './database.ts';
 import { clusterOf, type DrillDeps } from './deps.ts';
+import { remainingVolumes } from './volumes.ts';
+
+/** For all that a sweep finds together: pods get half a minute to end, and some drivers take as long for a volume. */
+const sweepPatienceMs = 120_000;
+const teardownPatienceMs = 600_000;
 
 /** `sweepDrills` and `tearDownDrill`: nothing of a drill stays, whatever became of the drill. */
 export function createDrillRemoval(
@@ -38,18 +48,35 @@ export function createDrillRemoval(
         if (operation !== operationId && (await deps.isRunning(operation))) inUse.add(name);
       }
       const removed: string[] = [];
-      for (const { name } of namespaces) {
+      const leaving: string[] = [];
+      const stuck: string[] = [];
+      for (const { name, ending } of namespaces) {
         if (inUse.has(name)) continue;
-        await removeNamespace(k, name);
-        removed.push(`Namespace ${name}`);
+        // The cluster is at it, for a finalizer perhaps that nobody serves any more: no reason not to drill.
+        if (ending) stuck.push(name);
+        else {
+          await removeNamespace(k, name);
+          removed.push(`Namespace ${name}`);
+          leaving.push(name);
+        }
       }
       for (const name of databases ?? []) {
         if (inUse.has(namespaceOf(name))) continue;
         await dropDatabase(deps, site, name);
         removed.push(`Database ${name}`);
       }
-      for (const { name } of namespaces) if (!inUse.has(name)) await awaitGone(k, name);
-      return { removed };
+      const deadline = Date.now() + sweepPatienceMs;
+      for (const name of leaving) {
+        const left = Math.max(0, deadline - Date.now());
+        if (!(await isGoneWithin(k, name, left))) stuck.push(name);
+      }
+      const mine = (namespace: string) =>
+        namespace.startsWith(siteNamespacePrefix(site)) && !inUse.has(namespace);
+      const remaining = [
+        ...stuck.map((name) => `Namespace ${name}: it is being deleted, and does not go`),
+        ...(await remainingVolumes(k, mine, 30_000)),
+      ];
+      return { removed, remaining };
     },
 
     async tearDownDrill({ site, drill }) {
@@ -60,7 +87,13 @@ export function createDrillRemoval(
       const ours = found !== null && isOurs(found, site) && drillOf(found) === drill;
       if (ours) await removeNamespace(k, namespace);
       if (ours || found === null) await dropDatabase(deps, site, database);
-      if (ours) await awaitGone(k, namespace);
+      if (ours && !(await isGoneWithin(k, namespace, teardownPatienceMs))) {
+        throw failure(
+          'PreconditionFailed',
+          `Namespace ${namespace} is being deleted, and does not go`,
+        );
+      }
+      return { remaining: await remainingVolumes(k, (name) => name === namespace) };
     },
   };
 }
@@ -84,7 +117,7 @@ async function whereAdministered<T>(
 async function drillNamespaces(
   k: KubernetesClients,
   site: Site,
-): Promise<{ name: string; operation: string }[]> {
+): Promise<{ name: string; operation: string; ending: boolean }[]> {
   const labelSelector = `${MANAGED_BY_LABEL}=${MANAGED_BY},${ROLE_LABEL}=${drillRole},${SITE_LABEL}=${site.name}`;
   const { items } = await calling('list', 'namespaces', () =>
     k.core.listNamespace({ labelSelector }),
@@ -94,7 +127,9 @@ async function drillNamespaces(
     // Of a site of the same name that lives elsewhere in this cluster the names differ.
     const own = drillNames(site, drillOf(found)).namespace;
     if (name !== own) return [];
-    return [{ name, operation: found.metadata?.annotations?.[drillAnnotations.operation] ?? '' }];
+    const { annotations, deletionTimestamp } = found.metadata ?? {};
+    const operation = annotations?.[drillAnnotations.operation] ?? '';
+    return [{ name, operation, ending: deletionTimestamp !== undefined }];
   });
 }
 
@@ -123,18 +158,30 @@ async function removeNamespace(k: KubernetesClients, name: string): Promise<void
   await remove(k, namespaceRef(name));
 }
 
-async function awaitGone(k: KubernetesClients, name: string): Promise<void> {
-  await waitUntil({
-    what: `namespace ${name} is gone`,
-    timeoutMs: 600_000,
-    intervalMs: 500,
-    check: async () => {
-      const found = await read<V1Namespace>(k, namespaceRef(name));
-      if (found === null) return { done: true };
-      const waiting = found.status?.conditions?.find(
-        ({ status, type }) => status === 'True' && type !== 'NamespaceDeletionDiscoveryFailure',
-      );
-      return { missing: waiting?.message ?? 'it is being deleted' };
-    },
-  });
+/** Whether a namespace that is being deleted is gone before the time is over. */
+async function isGoneWithin(
+  k: KubernetesClients,
+  name: string,
+  timeoutMs: number,
+): Promise<boolean> {
+  try {
+    await waitUntil({
+      what: `namespace ${name} is gone`,
+      timeoutMs,
+      intervalMs: 500,
+      onTimeout: 'PreconditionFailed',
+      check: async () => {
+        const found = await read<V1Namespace>(k, namespaceRef(name));
+        if (found === null) return { done: true };
+        const waiting = found.status?.conditions?.find(
+          ({ status, type }) => status === 'True' && type !== 'NamespaceDeletionDiscoveryFailure',
+        );
+        return { missing: waiting?.message ?? 'it is being deleted' };
+      },
+    });
+    return true;
+  } catch (error) {
+    if (failureTypeOf(error) !== 'PreconditionFailed') throw error;
+    return false;
+  }
 }

@@ -46,6 +46,8 @@ export const drillCriteria = {
   'missing-media': 'Every media file of the library is there, and a sample is served byte for byte',
   rto: 'The restore took no longer than the recovery time objective',
   rpo: 'The restore loses no more than the recovery point objective',
+  'scheduled-copy-age':
+    'Without the backup of this drill, the newest sound recovery point would be within the recovery point objective',
 } as const;
 
 export type DrillCriterion = keyof typeof drillCriteria;
@@ -56,6 +58,7 @@ export const aboutTheDrill: readonly string[] = [
   'sealed',
   'rto',
   'rpo',
+  'scheduled-copy-age',
 ] satisfies DrillCriterion[];
 
 /** A measured criterion under its fixed title. */
@@ -82,31 +85,47 @@ export function noneMeasured(ids: readonly DrillCriterion[], why: string): Crite
   return ids.map((id) => notMeasured(id, why));
 }
 
-/** Whether a criterion failed because nothing could be measured, rather than because of what was seen. */
-export function isUnmeasured({ pass, measured, evidence }: CriterionResult): boolean {
-  return (
-    !pass &&
-    measured === null &&
-    typeof evidence === 'object' &&
-    evidence !== null &&
-    'notMeasured' in evidence
-  );
+/** Why nothing could be measured; null for a criterion that passed, or failed because of what was seen. */
+export function whyUnmeasured({ pass, measured, evidence }: CriterionResult): string | null {
+  if (pass || measured !== null || typeof evidence !== 'object' || evidence === null) return null;
+  if (!('notMeasured' in evidence)) return null;
+  return typeof evidence.notMeasured === 'string' ? evidence.notMeasured : '';
 }
 
-/** Every criterion of a drill in its order: the first result of each, and those that nobody measured as failed. */
+/** Whether a criterion failed because nothing could be measured, rather than because of what was seen. */
+export function isUnmeasured(criterion: CriterionResult): boolean {
+  return whyUnmeasured(criterion) !== null;
+}
+
+/**
+ * Takes results of a stage into those of the stages before. Several stages look at some criteria, each from its side and in any
+ * order: one that saw something wrong counts, then one that could not measure it, and only then one that saw nothing wrong.
+ */
+export function mergeCriteria(known: CriterionResult[], found: readonly CriterionResult[]): void {
+  for (const criterion of found) {
+    const place = known.findIndex(({ id }) => id === criterion.id);
+    const earlier = known[place];
+    if (earlier === undefined) known.push(criterion);
+    else if (gravity(criterion) > gravity(earlier)) known[place] = criterion;
+  }
+}
+
+function gravity(criterion: CriterionResult): number {
+  if (criterion.pass) return 0;
+  return isUnmeasured(criterion) ? 1 : 2;
+}
+
+/** Every criterion of a drill in its order: the gravest result of each, and those that nobody measured as failed. */
 export function completeCriteria(found: readonly CriterionResult[]): CriterionResult[] {
   const known = Object.keys(drillCriteria) as DrillCriterion[];
-  const byId = new Map<string, CriterionResult>();
-  for (const criterion of found) {
-    const earlier = byId.get(criterion.id);
-    // Of two results of the same criterion the one that failed counts.
-    if (earlier === undefined || (earlier.pass && !criterion.pass))
-      byId.set(criterion.id, criterion);
-  }
-  const others = [...byId.values()].filter(({ id }) => !(id in drillCriteria));
+  const merged: CriterionResult[] = [];
+  mergeCriteria(merged, found);
   return [
-    ...known.map((id) => byId.get(id) ?? notMeasured(id, 'the drill did not come this far')),
-    ...others,
+    ...known.map(
+      (id) =>
+        merged.find((one) => one.id === id) ?? notMeasured(id, 'the drill did not come this far'),
+    ),
+    ...merged.filter(({ id }) => !(id in drillCriteria)),
   ];
 }
 

@@ -142,20 +142,21 @@ export function sealObject(
   };
 }
 
-/** An empty claim like the one that was backed up. */
+/** An empty claim for what was backed up. @param place as `drillVolume` chose it */
 export function drillClaim(
   site: Site,
   namespace: string,
   volume: ContentVolume,
+  place: { storageClass: string; accessModes: string[] },
 ): V1PersistentVolumeClaim {
   return {
     apiVersion: 'v1',
     kind: 'PersistentVolumeClaim',
     metadata: { name: volume.claim, namespace, labels: drillLabels(site) },
     spec: {
-      accessModes: volume.accessModes,
+      accessModes: place.accessModes,
       resources: { requests: { storage: volume.size } },
-      ...(volume.storageClass !== null && { storageClassName: volume.storageClass }),
+      storageClassName: place.storageClass,
     },
   };
 }

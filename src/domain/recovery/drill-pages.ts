@@ -1,5 +1,5 @@
 import type { CriterionResult } from '../criterion.ts';
-import type { Json } from '../json.ts';
+import type { JsonObject } from '../json.ts';
 import { drillCriterion, notMeasured, type DrillCriterion } from './drill-criteria.ts';
 import type { WordPressPart } from './point.ts';
 
@@ -10,6 +10,10 @@ export interface PageRequest {
   path: string;
   /** Fixed texts of which the page must hold each; the Job says which it found. */
   expected: string[];
+  /** Words of which the body must hold the half; the Job counts them. */
+  words?: string[];
+  /** Path of a page of the site; the Job counts the places where the page names it, whole. */
+  link?: string;
 }
 
 /** What the Job saw. */
@@ -25,6 +29,10 @@ export interface PageAnswer {
   /** Text of the first <title>, as in the page; '' when there is none. */
   title: string;
   found: boolean[];
+  /** How many of the words are in the body. */
+  words: number;
+  /** How often the page names the link. */
+  links: number;
   /** Value of the header that says that the request ran sealed off; '' when it was absent. */
   sealed: string;
 }
@@ -35,22 +43,28 @@ export interface MediaSample {
   sha256: string;
 }
 
-/** Pages that a drill asks for, and what must be in them. `admin` pages are asked after the login. */
+/** Pages that are asked for after a restore, and what must be in them. `admin` pages are asked after the login. */
 export function pageRequests(
   wordpress: WordPressPart,
   media: readonly MediaSample[],
 ): PageRequest[] {
   const { post } = wordpress.samples;
   return [
-    { id: 'front-page', path: '/', expected: ['</html>'] },
+    { id: 'front-page', path: '/', expected: ['</html>'], words: wordsOf(wordpress, 'front-page') },
     ...(post === null
       ? []
       : [
-          { id: 'post', path: post.path, expected: ['</html>'] },
+          {
+            id: 'post',
+            path: post.path,
+            expected: ['</html>'],
+            words: wordsOf(wordpress, 'post'),
+          },
           {
             id: 'search',
             path: `/?s=${encodeURIComponent(`"${post.title}"`)}`,
             expected: ['</html>', post.path],
+            link: post.path,
           },
         ]),
     { id: 'login', path: '/wp-login.php', expected: ['id="loginform"'] },
@@ -59,36 +73,82 @@ export function pageRequests(
   ];
 }
 
+/** A word that no post has: what a page of results shows all the same is in its frame, a list of recent posts for one. */
+const nowhere = 'qzxvwjkqpresslift';
+
+/** What a drill asks for: the same, and a search that must find nothing, to compare the one with that must find the post. */
+export function drillPageRequests(
+  wordpress: WordPressPart,
+  media: readonly MediaSample[],
+): PageRequest[] {
+  const { post } = wordpress.samples;
+  const control =
+    post === null
+      ? []
+      : [{ id: 'search-control', path: `/?s=${nowhere}`, expected: [], link: post.path }];
+  return [...control, ...pageRequests(wordpress, media)];
+}
+
+/** Words that a page must show. Where visitors' own page is not known, those of the post's title, which themes print. */
+function wordsOf({ samples }: WordPressPart, id: 'front-page' | 'post'): string[] {
+  if (id === 'front-page') return samples.served?.frontPage?.words ?? [];
+  return samples.served?.post?.words ?? samples.post?.title.match(/\p{L}{5,}/gu) ?? [];
+}
+
+/**
+ * The title that a page must have, or null where it is not known. WordPress's own is none: plugins make others, and a recovery
+ * point is not bad for them.
+ */
+function titleOf({ samples }: WordPressPart, id: DrillCriterion): string | null {
+  if (id === 'front-page') return samples.served?.frontPage?.title ?? null;
+  return id === 'post' ? (samples.served?.post?.title ?? null) : null;
+}
+
+/** The copy has another host, also where a title names it. */
+const withoutHosts = (title: string) => title.replace(/[\w-]+(\.[\w-]+)+/g, '');
+
 /** Criteria of the pages. `login` is what came back after the form was sent. */
 export function pageCriteria(
   wordpress: WordPressPart,
   answers: readonly PageAnswer[],
 ): CriterionResult[] {
-  const { post, frontPageTitle } = wordpress.samples;
-  const page = (id: DrillCriterion, title: string | null) => {
+  const { post } = wordpress.samples;
+  const requests = pageRequests(wordpress, []);
+  const page = (id: DrillCriterion) => {
     const answer = answers.find((one) => one.id === id);
     if (answer === undefined) return notMeasured(id, 'it was not asked for');
-    const titled = title === null || sameText(answer.title, title);
+    const title = titleOf(wordpress, id);
+    const words = requests.find((one) => one.id === id)?.words ?? [];
+    const control = answers.find((one) => one.id === 'search-control');
+    if (id === 'search' && !(control !== undefined && control.status > 0 && control.status < 500)) {
+      return notMeasured(id, 'the search to compare it with has no answer');
+    }
+    // Every page may name the newest post; that of the results names it once more.
+    const finds = id !== 'search' || answer.links > (control?.links ?? 0);
+    const titled = title === null || sameText(withoutHosts(answer.title), withoutHosts(title));
+    const shows = answer.words * 2 >= words.length;
     return drillCriterion(id, {
-      pass: answer.status === 200 && titled && answer.found.every(Boolean),
+      pass: answer.status === 200 && titled && shows && finds && answer.found.every(Boolean),
       measured: answer.status,
       target: 200,
-      evidence: evidenceOf(answer, title),
+      evidence: {
+        ...evidenceOf(answer, title),
+        ...(words.length > 0 && { words: `${answer.words} of ${words.length}` }),
+        ...(id === 'search' && { links: answer.links, linksWithoutFinding: control?.links ?? 0 }),
+      },
     });
   };
   return [
-    page('front-page', frontPageTitle),
+    page('front-page'),
     ...(['post', 'search'] as const).map((id) =>
-      post === null
-        ? notMeasured(id, 'the recovery point names no post')
-        : page(id, id === 'post' ? post.title : null),
+      post === null ? notMeasured(id, 'the recovery point names no post') : page(id),
     ),
-    page('login', null),
-    page('wp-admin', null),
+    page('login'),
+    page('wp-admin'),
   ];
 }
 
-function evidenceOf(answer: PageAnswer, title: string | null): Json {
+function evidenceOf(answer: PageAnswer, title: string | null): JsonObject {
   return {
     path: answer.path,
     ms: answer.ms,

@@ -27,7 +27,7 @@ export interface DrillNames {
 export function drillNames(site: Site, drill: string): DrillNames {
   const own = hex(`${site.name}/${drill}`, 8);
   return {
-    namespace: `${drillNamespacePrefix}${siteKey(site)}-${own}`,
+    namespace: `${siteNamespacePrefix(site)}${own}`,
     database: `${siteDatabasePrefix(site)}${own}`,
     host: drillHost(site),
   };
@@ -41,6 +41,11 @@ export function drillHost(site: Site): string {
 /** What names of this site's throwaway schemas and users begin with. Other sites on the same server have another. */
 export function siteDatabasePrefix(site: Site): string {
   return `${drillDatabasePrefix}${siteKey(site)}_`;
+}
+
+/** What names of this site's throwaway namespaces begin with. */
+export function siteNamespacePrefix(site: Site): string {
+  return `${drillNamespacePrefix}${siteKey(site)}-`;
 }
 
 /** Labels of a drill's namespace. */

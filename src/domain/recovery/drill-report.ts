@@ -73,7 +73,7 @@ export function buildDrillReport(site: Site, outcome: DrillOutcome): DrillReport
   const rpoMs = recoveryPointMs(outcome, stages);
   const criteria = completeCriteria([
     ...outcome.criteria,
-    ...(outcome.takenAt === null ? [] : [placeCriterion]),
+    ...(outcome.takenAt === null ? placeNotMade(outcome.criteria) : [placeCriterion]),
     rtoCriterion(stages, rtoMs, targets.rtoMs),
     rpoCriterion(rpoMs, targets.rpoMs),
   ]);
@@ -112,6 +112,12 @@ export function badFindings(report: DrillReport): string[] {
 
 /** Without a place a drill learns nothing of the point, not even when it was taken. */
 const placeCriterion = drillCriterion('place', { pass: true, measured: 'made', target: 'made' });
+
+/** What the stage said that was to make it: a person has to do something about that. */
+function placeNotMade(criteria: readonly CriterionResult[]): CriterionResult[] {
+  const said = criteria.find(({ id }) => id === 'stage-open')?.evidence;
+  return typeof said === 'string' ? [notMeasured('place', said)] : [];
+}
 
 const lineOf = ({ drill, endedAt, pass, rtoMs, rpoMs }: DrillReport) => ({
   drill,

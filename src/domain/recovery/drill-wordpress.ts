@@ -9,10 +9,14 @@ export interface FoundSentinel {
   file: { nonce: string; writtenAt: string } | null;
 }
 
-/** Criteria that compare WordPress in the copy with WordPress as the point describes it. */
+/**
+ * Criteria that compare WordPress in the copy with WordPress as the point describes it.
+ * @param now what the live site has by now, for the age of the newest post; null where it does not answer.
+ */
 export function wordpressCriteria(
   expected: WordPressPart,
   found: WordPressPart,
+  now?: { asOf: string; liveNewestPostAt: string | null },
 ): CriterionResult[] {
   return [
     extensionsCriterion(expected, found),
@@ -29,8 +33,23 @@ export function wordpressCriteria(
       pass: expected.newestPostAt === found.newestPostAt,
       measured: found.newestPostAt,
       target: expected.newestPostAt,
+      evidence: now === undefined ? null : ageOf(found.newestPostAt, now),
     }),
   ];
+}
+
+/** How old the newest post of the copy is, and how far the live site is ahead of it. */
+function ageOf(
+  newest: string | null,
+  { asOf, liveNewestPostAt }: { asOf: string; liveNewestPostAt: string | null },
+): Json {
+  const between = (from: string | null, to: string | null) =>
+    from === null || to === null ? null : Math.max(0, Date.parse(to) - Date.parse(from));
+  return {
+    ageMs: between(newest, asOf),
+    liveNewestPostAt,
+    behindLiveMs: between(newest, liveNewestPostAt),
+  };
 }
 
 /** Plugins and themes: each with its version and whether it is active. */

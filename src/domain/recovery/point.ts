@@ -69,7 +69,19 @@ export interface WordPressPart {
   /** ISO 8601 of the newest published post, page or order. */
   newestPostAt: string | null;
   /** What visitors find, for comparison after a restore. */
-  samples: { frontPageTitle: string; post: { path: string; title: string } | null };
+  samples: {
+    frontPageTitle: string;
+    post: { path: string; title: string } | null;
+    /** As visitors got them, with what plugins make of them; null or absent where the site did not answer the worker. */
+    served?: { frontPage: ServedPage | null; post: ServedPage | null };
+  };
+}
+
+/** What is kept of a page that visitors got, as its HTML has it. */
+export interface ServedPage {
+  title: string;
+  /** Some of the body, in their order. */
+  words: string[];
 }
 
 /** How a claim can be copied at one instant. */

@@ -169,6 +169,11 @@ export const drill = z
     host: hostname
       .optional()
       .describe('Host name of the restored copy; `<site>.drill.invalid` when absent.'),
+    storageClass: nonEmptyText
+      .optional()
+      .describe(
+        "StorageClass of a drill's own volumes; the live claim's when that makes and deletes volumes by itself, else the cluster's default, when absent.",
+      ),
     mediaSample: z.int().min(1).default(20).describe('How many media files are asked for.'),
     timeout: duration
       .default('PT4H')

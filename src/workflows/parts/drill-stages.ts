@@ -1,11 +1,12 @@
 import type { DrillFindings } from '../../activities/contracts.ts';
 import type { CriterionResult } from '../../domain/criterion.ts';
 import type { Json } from '../../domain/json.ts';
+import { mergeCriteria } from '../../domain/recovery/drill-criteria.ts';
 import type { DrillStage } from '../../domain/recovery/point.ts';
 import { now } from './board.ts';
 import type { Operation } from './operation.ts';
 import { isOutsideFailure, isStop, problemOf, sentence } from './problems.ts';
-import { keep, shortfall } from './verify.ts';
+import { shortfall } from './verify.ts';
 
 const titles = {
   sweep: 'Remove what earlier drills have left',
@@ -83,7 +84,7 @@ export class DrillStages {
         () => work(titles[id]),
         (found) => result(found.criteria),
       );
-      keep(board.status.criteria, criteria);
+      mergeCriteria(board.status.criteria, criteria);
       this.timed.push(...stages);
       const empty = criteria.length === 0;
       if (empty && measuring.includes(id)) this.#failed(id, 'No criterion was measured.');
@@ -137,7 +138,7 @@ export class DrillStages {
   #failed(id: StageId, evidence: string): void {
     const { board } = this.#operation;
     const criterion = { id: `stage-${id}`, title: titles[id], target: 'done', pass: false };
-    keep(board.status.criteria, [{ ...criterion, measured: null, evidence }]);
+    mergeCriteria(board.status.criteria, [{ ...criterion, measured: null, evidence }]);
     board.refresh();
   }
 }

@@ -26,6 +26,9 @@ import { failure, isOutsideFailure, problemOf } from './problems.ts';
 import { together } from './together.ts';
 import { keep, shortfall } from './verify.ts';
 
+/** Characters of an id that are drawn. */
+const drawn = 4;
+
 /** One rehearsal of a restore. A workflow calls its methods in order; what a method needs and has not got it leaves out. */
 export class Drill {
   readonly #operation: Operation;
@@ -46,7 +49,7 @@ export class Drill {
     const { site } = operation.board.status;
     this.#operation = operation;
     // Drills of a given point take no lock: two of a site may begin in the same second, and must not take each other's things for their own.
-    this.#id = `${compactTime(new Date(Date.now()))}-${site}-drill-${uuid4().slice(0, 4)}`;
+    this.#id = `${compactTime(new Date(Date.now()))}-${site}-drill-${uuid4().slice(0, drawn)}`;
     this.#point = point;
     this.#fresh = point === null;
     this.#stages = new DrillStages(operation, this.#fresh);
@@ -55,7 +58,8 @@ export class Drill {
   /** Removes what drills that are no more have left. */
   async sweep(): Promise<void> {
     await this.#stages.prepare('sweep', true, async (title) => {
-      const { removed } = await runActivity('sweepDrills', this.#self(), title);
+      const { removed, remaining } = await runActivity('sweepDrills', this.#self(), title);
+      this.#warn('drills-left', remaining);
       return { removed };
     });
   }
@@ -166,9 +170,27 @@ export class Drill {
 
   async #tearDown(): Promise<void> {
     await this.#stages.finish('teardown', async (title) => {
-      await runActivity('tearDownDrill', this.#self(), title);
+      const left = await runActivity('tearDownDrill', this.#self(), title);
+      this.#warn('drill-left', left?.remaining);
       return null;
     });
+  }
+
+  /** What stays for a person to remove says nothing about the backup. */
+  #warn(id: string, remaining: string[] = []): void {
+    const { board } = this.#operation;
+    if (remaining.length === 0) return;
+    board.status.findings = [
+      ...board.status.findings,
+      {
+        id,
+        level: 'warning',
+        message: `Left by drills: ${remaining.slice(0, 10).join('; ')}.`,
+        advice: 'Delete it by hand; docs/guides/drills.md says why it stays.',
+        evidence: remaining,
+      },
+    ];
+    board.refresh();
   }
 
   async #measure(
@@ -186,7 +208,9 @@ export class Drill {
 
   async #backUp(): Promise<BackupReport> {
     const { site, requestedBy } = this.#operation.board.status;
-    const workflowId = workflowIds.backup(site, compactTime(new Date(Date.now())));
+    // As the drill's own id: another drill of the site may ask for its backup in the same second.
+    const own = this.#id.slice(-drawn);
+    const workflowId = workflowIds.backup(site, `${compactTime(new Date(Date.now()))}-${own}`);
     const input: BackupInput = {
       site,
       reason: 'drill',

@@ -1,6 +1,7 @@
 import type { VerificationActivities, VisitorReport } from '../../activities/contracts.ts';
 import type { CriterionResult } from '../../domain/criterion.ts';
 import type { Plan } from '../../domain/plan.ts';
+import { whyUnmeasured } from '../../domain/recovery/drill-criteria.ts';
 import { runActivity } from './activities.ts';
 import type { Operation } from './operation.ts';
 import { criteriaOptions } from './options.ts';
@@ -25,8 +26,11 @@ export function shortfall(criteria: CriterionResult[]): string | null {
   return `${missed.length} of ${criteria.length} criteria not met. ${described.join('; ')}${more > 0 ? `; and ${more} more` : ''}.`;
 }
 
-function describeMissed({ title, measured, target, evidence }: CriterionResult): string {
+function describeMissed(criterion: CriterionResult): string {
+  const { title, measured, target, evidence } = criterion;
   if (measured === null && typeof evidence === 'string') return `${title}: ${evidence}`;
+  const unmeasured = whyUnmeasured(criterion);
+  if (unmeasured !== null) return `${title}: not measured, ${unmeasured}`;
   return `${title}: measured ${JSON.stringify(measured)}, wanted ${JSON.stringify(target)}`;
 }
 

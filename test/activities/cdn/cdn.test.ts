@@ -452,7 +452,9 @@ describe('somebody who writes at the same moment', () => {
     const point = await described();
     await put([wrong]);
     const now = await described();
-    const client = interrupted('before', cachePhase, async () => put([{ ...wrong, ref: 'somebodys' }]));
+    const client = interrupted('before', cachePhase, async () =>
+      put([{ ...wrong, ref: 'somebodys' }]),
+    );
     const said = await messageOf(moveRules(client, movesOf(point, now)));
     expect(said).toMatch(
       /^Drifted: .*version 3 is theirs and no longer live, version 4 is in place/,

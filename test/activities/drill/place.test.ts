@@ -143,6 +143,12 @@ async function refusal(work: Promise<unknown>): Promise<string | null> {
   );
 }
 
+const gone = (name: string) =>
+  lab.plane.admin.core.readNamespace({ name }).then(
+    () => false,
+    () => true,
+  );
+
 /** A policy is enforced a moment after it was made. */
 async function policyHolds(): Promise<void> {
   for (;;) {
@@ -266,6 +272,25 @@ describe('opening', () => {
     await sql(`DROP DATABASE ${database}`);
   });
 
+  test('without a class for its volumes it makes nothing, and says what to set', async () => {
+    const volume = {
+      ...{ claim: 'wp-content', subPath: '', provides: ['wp-content/plugins'], size: '1Gi' },
+      ...{ storageClass: 'fixed', accessModes: ['ReadWriteMany'] },
+    };
+    const files = { repository: '', snapshotId: 'b'.repeat(64), volumes: [volume] };
+    const id = '20261123T030001Z-acme-backup';
+    const catalogue = await openCatalogue(lab.deps, site);
+    await catalogue.write({ ...point, id, files } as unknown as RecoveryPoint);
+    try {
+      const asked = { site, drill: 'fixed', operationId: 'x', point: id };
+      await expect(drills.openDrill(asked)).rejects.toThrow(/drill\.storageClass/);
+      expect([await namespaces(), await schemas()]).toEqual([[], []]);
+    } finally {
+      await catalogue.remove(id);
+      catalogue.close();
+    }
+  });
+
   test('a point that is not there, or of another site, makes nothing', async () => {
     const ask = (id: string) =>
       drills.openDrill({ site, drill: 'none', operationId: 'x', point: id });
@@ -320,6 +345,50 @@ describe('removing', () => {
       expect.arrayContaining([`Database ${first.database}`, `Database ${second.database}`]),
     );
     expect([await schemas(), await users()]).toEqual([[], []]);
+  });
+
+  test('a namespace that does not go holds up no later drill, and is told', async () => {
+    const { namespace } = await open('stuck');
+    const body = { metadata: { name: 'held', finalizers: ['presslift.dev/nobody-serves-it'] } };
+    await lab.plane.admin.core.createNamespacedConfigMap({ namespace, body });
+    await lab.plane.admin.core.deleteNamespace({ name: namespace });
+    const began = Date.now();
+    const { removed, remaining } = await drills.sweepDrills({ site, operationId: 'x' });
+    expect(removed).not.toContain(`Namespace ${namespace}`);
+    expect(remaining).toEqual([expect.stringContaining(namespace) as string]);
+    expect(Date.now() - began).toBeLessThan(20_000);
+    await lab.plane.admin.core.replaceNamespacedConfigMap({
+      namespace,
+      name: 'held',
+      body: { metadata: { name: 'held' } },
+    });
+    await expect.poll(async () => gone(namespace), { timeout: 30_000 }).toBe(true);
+  });
+
+  test('a volume that its class retains is named by the teardown and by the next sweep', async () => {
+    const { namespace } = await open('one');
+    const name = 'pvc-of-a-drill';
+    await lab.plane.admin.core.createPersistentVolume({
+      body: {
+        metadata: { name },
+        spec: {
+          capacity: { storage: '1Gi' },
+          accessModes: ['ReadWriteMany'],
+          persistentVolumeReclaimPolicy: 'Retain',
+          storageClassName: 'keeps',
+          claimRef: { namespace, name: 'wp-content' },
+          nfs: { server: '192.0.2.1', path: '/' },
+        },
+      },
+    });
+    try {
+      const input = { site, drill: 'one', operationId: 'acme/drill/one' };
+      const told = [expect.stringContaining(`PersistentVolume ${name} (keeps)`) as string];
+      expect(await drills.tearDownDrill(input)).toEqual({ remaining: told });
+      expect(await drills.sweepDrills(input)).toEqual({ removed: [], remaining: told });
+    } finally {
+      await lab.plane.admin.core.deletePersistentVolume({ name });
+    }
   });
 
   test('another site’s drills stay', async () => {

@@ -58,7 +58,7 @@ beforeEach(async () => {
 });
 
 const passing = (Object.keys(drillCriteria) as DrillCriterion[])
-  .filter((id) => !['place', 'rto', 'rpo'].includes(id))
+  .filter((id) => !['place', 'rto', 'rpo', 'scheduled-copy-age'].includes(id))
   .map((id) => drillCriterion(id, { pass: true, measured: 0, target: 0 }));
 const broken = drillCriterion('rows', { pass: false, measured: 1, target: 0 });
 const without = (id: string, ...more: CriterionResult[]) => [
@@ -137,6 +137,28 @@ test('damage marks the point as bad, with what was seen', async () => {
     bad: { by: `acme/drill/${count}`, findings: ['rows'] },
     proved: null,
   });
+});
+
+test('a drill of its own fresh copy fails where the schedule has made none for too long, and its point is good', async () => {
+  const document = await catalogue.read(point);
+  const [fresh, startedAt] = [
+    `20261201T0300${String(count).padStart(2, '0')}Z-acme-drill`,
+    '2026-12-01T02:59:00Z',
+  ];
+  await catalogue.write({
+    ...document,
+    id: fresh,
+    reason: 'drill',
+    takenAt: '2026-12-01T03:00:00Z',
+  });
+  const { report } = await record(
+    input({ point: fresh, startedAt, takenAt: '2026-12-01T03:00:00Z' }),
+  );
+  await catalogue.remove(fresh);
+  expect(report.criteria.filter(({ pass }) => !pass)).toMatchObject([
+    { id: 'scheduled-copy-age', measured: Date.parse(startedAt) - Date.parse(document.takenAt) },
+  ]);
+  expect(report.pass).toBe(false);
 });
 
 test.each([

@@ -195,7 +195,7 @@ export async function checksums(): Promise<string> {
 
 /**
  * What backups, drills and rollbacks made and did not take away: namespaces, schemas and accounts, Jobs with their Secrets,
- * claims, locks of the repository, copies and volume snapshots that belong to no recovery point, and the hold on updates.
+ * claims and volumes, locks of the repository, copies and volume snapshots that belong to no recovery point, and the hold on updates.
  */
 export async function leftovers(): Promise<string[]> {
   const points = new Set(await recoveryPoints());
@@ -203,6 +203,12 @@ export async function leftovers(): Promise<string[]> {
   const named = async (kind: string) =>
     lines(await kubectl(['get', kind, '-n', 'acme', '-o', 'name']));
   const schemas = await sql('SHOW DATABASES', 'defaultdb');
+  const volumes = await kubectl([
+    'get',
+    'persistentvolumes',
+    '-o',
+    'jsonpath={range .items[*]}{.metadata.name} of {.spec.claimRef.namespace}{"\\n"}{end}',
+  ]);
   const users = await sql("SELECT user FROM mysql.user WHERE user LIKE 'presslift%'", 'defaultdb');
   const snapshots = await kubectlJson<{
     items: { metadata: { name: string; labels?: Record<string, string> } }[];
@@ -221,6 +227,7 @@ export async function leftovers(): Promise<string[]> {
     ...lines(schemas).filter(
       (name) => name.startsWith('presslift_drill_') || name.startsWith('presslift_rollback_'),
     ),
+    ...lines(volumes).filter((volume) => volume.includes(' of presslift-drill-')),
     ...lines(users).map((user) => `database user ${user}`),
     ...(await named('jobs')),
     ...(await named('secrets')).filter((name) => /\/presslift-(?!recovery-)/.test(name)),

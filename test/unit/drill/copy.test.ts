@@ -293,9 +293,11 @@ describe('objects', () => {
       accessModes: ['ReadWriteMany'],
       size: '5Gi',
     };
-    expect(drillClaim(site, 'x', volume).spec).toEqual({
-      accessModes: ['ReadWriteMany'],
+    const place = { storageClass: 'block', accessModes: ['ReadWriteOnce'] };
+    expect(drillClaim(site, 'x', volume, place).spec).toEqual({
+      accessModes: ['ReadWriteOnce'],
       resources: { requests: { storage: '5Gi' } },
+      storageClassName: 'block',
     });
   });
 

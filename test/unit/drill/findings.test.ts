@@ -4,15 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { findingsOf } from '../../../src/activities/drill/failures.ts';
 import { repositoryCriteria, type PointCheck } from '../../../src/activities/drill/repository.ts';
 import type { CriterionResult } from '../../../src/domain/criterion.ts';
-import {
-  mediaCriterion,
-  pageCriteria,
-  pageRequests,
-  sameText,
-  sealedPages,
-  type MediaFound,
-  type PageAnswer,
-} from '../../../src/domain/recovery/drill-pages.ts';
+import { isUnmeasured, whyUnmeasured } from '../../../src/domain/recovery/drill-criteria.ts';
 import {
   databaseCriteria,
   filesCriteria,
@@ -153,7 +145,7 @@ const wordpress: WordPressPart = {
   },
   saltsFingerprint: 'sha256:1',
   newestPostAt: '2026-09-01T06:00:00Z',
-  samples: { frontPageTitle: 'Acme', post: { path: '/note/', title: "The gardener's note -- 2" } },
+  samples: { frontPageTitle: 'Acme', post: null },
 };
 
 describe('WordPress', () => {
@@ -190,6 +182,15 @@ describe('WordPress', () => {
     expect(failed(wordpressCriteria(wordpress, found))).toEqual(ids);
   });
 
+  test('the newest post says how old it is, and how far the live site is ahead', () => {
+    const now = { asOf: '2026-09-01T08:00:00Z', liveNewestPostAt: '2026-09-01T07:00:00Z' };
+    const criteria = wordpressCriteria(wordpress, wordpress, now);
+    expect(criteria.find(({ id }) => id === 'newest-post')).toMatchObject({
+      pass: true,
+      evidence: { ageMs: 7_200_000, behindLiveMs: 3_600_000 },
+    });
+  });
+
   test('a site without salts has nothing to compare', () => {
     const without = { ...wordpress, saltsFingerprint: null };
     expect(failed(wordpressCriteria(without, without))).toEqual(['salts']);
@@ -206,105 +207,6 @@ describe('WordPress', () => {
   ])('sentinel: %s', (_, row, file, pass) => {
     expect(sentinelCriterion(sentinel, { row, file }, '2026-11-23T18:01:00Z').pass).toBe(pass);
     expect(sentinelCriterion(null, { row, file }, '2026-11-23T18:01:00Z').pass).toBe(false);
-  });
-});
-
-const answer = (id: string, path: string, change: Partial<PageAnswer> = {}): PageAnswer => ({
-  id,
-  path,
-  status: 200,
-  ms: 100,
-  bytes: 1000,
-  sha256: 'f'.repeat(64),
-  title: '',
-  found: [true],
-  sealed: 'seal',
-  ...change,
-});
-
-const pages = (): Record<string, PageAnswer> => ({
-  'front-page': answer('front-page', '/', { title: 'Acme &#8211; Everything' }),
-  post: answer('post', '/note/', { title: 'The gardener&#8217;s note &#8212; 2 &#8211; Acme' }),
-  search: answer('search', '/?s=x'),
-  login: answer('login', '/wp-login.php', { found: [true, true] }),
-  'wp-admin': answer('wp-admin', '/wp-admin/', { found: [true, true] }),
-});
-
-describe('pages', () => {
-  test('all well, with the typography that WordPress makes of titles', () => {
-    expect(failed(pageCriteria(wordpress, Object.values(pages())))).toEqual([]);
-  });
-
-  test.each<[string, Partial<PageAnswer>]>([
-    ['an error', { status: 500 }],
-    ['a redirect', { status: 302 }],
-    ['no answer', { status: 0, found: [false] }],
-    ['other content', { found: [true, false] }],
-  ])('%s fails each of them', (_, change) => {
-    for (const id of Object.keys(pages())) {
-      const seen = pages();
-      Object.assign(seen[id]!, change);
-      expect(failed(pageCriteria(wordpress, Object.values(seen)))).toEqual([id]);
-    }
-  });
-
-  test('the page of another site fails by its title', () => {
-    const seen = pages();
-    seen['front-page']!.title = 'Welcome to nginx!';
-    expect(failed(pageCriteria(wordpress, Object.values(seen)))).toEqual(['front-page']);
-  });
-
-  test('what was not asked for has failed', () => {
-    expect(failed(pageCriteria(wordpress, []))).toEqual(Object.keys(pages()));
-  });
-
-  test('the search is for the words of the post, and must find it', () => {
-    const search = pageRequests(wordpress, []).find(({ id }) => id === 'search');
-    expect(decodeURIComponent(search?.path ?? '')).toBe('/?s="The gardener\'s note -- 2"');
-    expect(search?.expected).toContain('/note/');
-  });
-
-  test.each([
-    ['Acme &amp; Sons', 'Acme & Sons', true],
-    ['Acme&nbsp;Sons', 'Acme Sons', true],
-    ['&#x201C;Acme&#x201D;', '"Acme"', true],
-    ['Acme…', 'Acme...', true],
-    ['', 'Acme', false],
-    ['Other', 'Acme', false],
-    ['', '', true],
-  ])('%j has the words %j: %j', (found, expected, same) => {
-    expect(sameText(found, expected)).toBe(same);
-  });
-
-  test('a page that PHP made unsealed is counted', () => {
-    const seen = [...Object.values(pages()), answer('media', '/a.jpg', { sealed: '' })];
-    expect(sealedPages(seen, 'seal')).toEqual({ asked: 5, sealed: 5 });
-    seen[1]!.sealed = '';
-    expect(sealedPages(seen, 'seal')).toEqual({ asked: 5, sealed: 4 });
-  });
-});
-
-describe('media', () => {
-  const sample = ['/a.jpg', '/b.jpg'].map((path) => ({ path, bytes: 10, sha256: 'f'.repeat(64) }));
-  const media: MediaFound = { attachments: 300, missing: 0, missingPaths: [], sample };
-  const asked = [answer('media', '/a.jpg'), answer('media', '/b.jpg')];
-  test.each<[string, MediaFound, PageAnswer[], number, boolean]>([
-    ['all there', media, asked, 2, true],
-    ['one missing on the disk', { ...media, missing: 1, missingPaths: ['c.jpg'] }, asked, 2, false],
-    ['one not served', media, [asked[0]!, answer('media', '/b.jpg', { status: 404 })], 2, false],
-    [
-      'one served otherwise',
-      media,
-      [asked[0]!, answer('media', '/b.jpg', { sha256: '0' })],
-      2,
-      false,
-    ],
-    ['one not asked for', media, [asked[0]!], 2, false],
-    ['a smaller sample than wanted', media, asked, 20, false],
-    ['a library of two', { ...media, attachments: 2 }, asked, 20, true],
-    ['no media', { ...media, attachments: 0, sample: [] }, [], 20, true],
-  ])('%s', (_, found, answers, wanted, pass) => {
-    expect(mediaCriterion(found, answers, wanted).pass).toBe(pass);
   });
 });
 
@@ -360,13 +262,32 @@ describe('a stage that fails', () => {
   test.each([
     ['RestoreDiffers', 'The database does not take the dump', 'truncated-dump'],
     ['RestoreDiffers', "The repository's data is damaged: hash mismatch", 'repository-data'],
-    ['Unauthorized', 'The object storage refuses the keys', 'repository-keys'],
     ['RepositoryRefused', 'wrong password', 'repository-keys'],
     ['CatalogueTampered', 'words', 'catalogue'],
+    ['BackupIncomplete', 'it holds no Deployment', 'half-finished'],
   ])('%s (%s) says %s, and nothing else was measured', (type, message, id) => {
     const criteria = findingsOf(fail(type, message), stage);
     expect(criteria[0]).toMatchObject({ id, pass: false, measured: type });
     expect(failed(criteria)).toEqual([...new Set([id, 'truncated-dump', 'rows'])]);
+    expect(criteria.slice(1).every(isUnmeasured)).toBe(true);
+  });
+
+  test.each([
+    ['NoSpace', 'The database is full (ERROR 1114)'],
+    ['Forbidden', 'The account lacks a privilege that this needs (ERROR 1419)'],
+    ['Unauthorized', 'The database denies the account (ERROR 1045)'],
+    ['Unauthorized', 'The object storage refuses the keys'],
+    ['JobFailed', 'Job d/drill-files failed (DeadlineExceeded): it left no log'],
+    ['SecretMissing', 'words'],
+    ['TlsRejected', 'words'],
+    ['NotFound', 'There is no such database (ERROR 1049)'],
+    ['InvalidInput', 'Kubernetes refuses create jobs'],
+    ['AgentFailed', 'Error establishing a database connection'],
+    ['PreconditionFailed', 'words'],
+  ])('%s (%s) says nothing about the point: nothing was measured', (type, message) => {
+    const criteria = findingsOf(fail(type, message), stage);
+    expect(failed(criteria)).toEqual(['truncated-dump', 'rows']);
+    expect(criteria.map(whyUnmeasured)).toEqual([message, message]);
   });
 
   test('what may pass is no finding', () => {

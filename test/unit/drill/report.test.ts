@@ -7,6 +7,7 @@ import {
   drillCriteria,
   drillCriterion,
   isUnmeasured,
+  mergeCriteria,
   notMeasured,
   type DrillCriterion,
 } from '../../../src/domain/recovery/drill-criteria.ts';
@@ -95,14 +96,21 @@ describe('a report', () => {
     expect(criteria.filter((one) => !one.pass).map((one) => one.id)).toEqual([id]);
   });
 
-  test('a criterion that failed once has failed, whatever another stage says of it', () => {
-    const failed = drillCriterion('wrong-site', { pass: false, measured: 'other', target: 'acme' });
-    for (const criteria of [
-      [failed, ...passing],
-      [...passing, failed],
-    ]) {
-      expect(completeCriteria(criteria).find(({ id }) => id === 'wrong-site')?.pass).toBe(false);
-    }
+  const good = drillCriterion('wrong-site', { pass: true, measured: 'acme', target: 'acme' });
+  const unmeasured = notMeasured('wrong-site', 'no table');
+  const seen = drillCriterion('wrong-site', { pass: false, measured: 'other', target: 'acme' });
+  test.each([
+    ['seen before good', [seen, good], seen],
+    ['good before seen', [good, seen], seen],
+    ['unmeasured before good', [unmeasured, good], unmeasured],
+    ['good before unmeasured', [good, unmeasured], unmeasured],
+    ['unmeasured before seen', [unmeasured, seen], seen],
+    ['seen before unmeasured', [seen, unmeasured], seen],
+  ])('of two results of a criterion the graver counts: %s', (_, found, counts) => {
+    expect(completeCriteria(found).find(({ id }) => id === 'wrong-site')).toEqual(counts);
+    const known: CriterionResult[] = [];
+    for (const one of found) mergeCriteria(known, [one]);
+    expect(known).toEqual([counts]);
   });
 
   test('too slow a restore fails, and the point is not to blame', () => {
@@ -134,6 +142,17 @@ describe('a report', () => {
     expect(found.pass).toBe(false);
     expect(found.criteria.every((one) => !one.pass)).toBe(true);
     expect(badFindings(found)).toEqual([]);
+  });
+
+  test('without a place it says what the stage said that was to make one', () => {
+    const stage = {
+      ...{ id: 'stage-open', title: 'Open', measured: null, target: 'done', pass: false },
+      evidence: 'Name a class as drill.storageClass.',
+    };
+    const found = report({ point: 'p', takenAt: null, criteria: [stage], stages: [] });
+    expect(found.criteria.find(({ id }) => id === 'place')).toEqual(
+      notMeasured('place', 'Name a class as drill.storageClass.'),
+    );
   });
 
   test('only what was seen makes a point bad', () => {

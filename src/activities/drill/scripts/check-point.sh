@@ -33,7 +33,12 @@ if [ "${#found[@]}" -gt 0 ]; then
       run read_all "$id" || status=$?
       [ "$status" -ne 0 ] || continue
       case "$(restic_failure "$status")" in
-        RestoreDiffers | JobFailed) restic_words >> "$work/damage" && printf '\n' >> "$work/damage" ;;
+        RestoreDiffers | JobFailed)
+          # Who was killed says nothing, and has seen neither damage nor that there is none.
+          words=$(restic_words)
+          if [ -z "$words" ]; then restic_failed "$status"; fi
+          printf '%s\n' "$words" >> "$work/damage"
+          ;;
         *) restic_failed "$status" ;;
       esac
     done

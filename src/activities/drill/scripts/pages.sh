@@ -1,6 +1,7 @@
 # Asks the restored copy for pages as a visitor and as an administrator, from inside its namespace. Environment: ADDRESS
-# (host:port of the pod), SITE_HOST, LOGIN (user name). Input: pages.json [{id, path, expected: [text]}]. Secret: password.
-# It prints one JSON document, [{id, path, status, ms, bytes, sha256, title, found, sealed}], as the last line of its log.
+# (host:port of the pod), SITE_HOST, LOGIN (user name). Input: pages.json [{id, path, expected: [text], words: [word], link}].
+# Secret: password. It prints one JSON document, {answers: [{id, path, status, ms, bytes, sha256, title, found, words, links,
+# sealed}]}, as the last line of its log.
 #
 # TLS ends in front of WordPress, so requests are plain and say that they were not. Cookies for HTTPS alone would not be sent
 # by curl over plain HTTP; they are carried here.
@@ -18,16 +19,16 @@ ask() {
     --write-out '%{http_code} %{time_total} %{size_download}' "$@" "http://$SITE_HOST$path" 2> "$work/error" || true
 }
 
-# answer ID PATH "STATUS SECONDS BYTES" FOUND: one line.
+# answer ID PATH "STATUS SECONDS BYTES" FOUND WORDS LINKS: one line.
 answer() {
   local status seconds bytes
   read -r status seconds bytes <<< "$3"
-  jq -cn --arg id "$1" --arg path "$2" --argjson found "$4" --arg status "${status:-0}" --arg seconds "${seconds:-0}" \
+  jq -cn --arg id "$1" --arg path "$2" --argjson found "$4" --argjson words "$5" --argjson links "$6" --arg status "${status:-0}" --arg seconds "${seconds:-0}" \
     --arg bytes "${bytes:-0}" --arg sha256 "$(sha256sum < "$work/body" | cut -c1-64)" \
     --arg title "$(tr '\n' ' ' < "$work/body" | grep -aoiP '<title[^>]*>\K.*?(?=</title>)' | head -n 1 | cut -c1-300)" \
     --arg sealed "$(grep -i '^x-presslift-drill:' "$work/headers" | tail -n 1 | cut -d: -f2 | tr -d ' \r\n')" \
     '{$id, $path, status: ($status | tonumber), ms: ($seconds | tonumber * 1000 | round), bytes: ($bytes | tonumber), $sha256,
-      $title, $found, $sealed}' >> "$work/answers"
+      $title, $found, $words, $links, $sealed}' >> "$work/answers"
 }
 
 # Whether each expected text of request AT is in the body.
@@ -37,6 +38,31 @@ found() {
     if grep -aqF -- "$text" "$work/body"; then all=$(jq -c '. + [true]' <<< "$all"); else all=$(jq -c '. + [false]' <<< "$all"); fi
   done < <(jq -j ".[$1].expected[] | (., \"\\u0000\")" "$pages")
   printf '%s' "$all"
+}
+
+# How many words of request AT are in what follows the head.
+words() {
+  local word count=0
+  awk 'seen { print; next } { at = index(tolower($0), "<body"); if (at) { seen = 1; print substr($0, at) } }' "$work/body" > "$work/shown"
+  while IFS= read -r -d '' word; do
+    if grep -aqF -- "$word" "$work/shown"; then count=$((count + 1)); fi
+  done < <(jq -j ".[$1].words // [] | .[] | (., \"\\u0000\")" "$pages")
+  printf '%s' "$count"
+}
+
+# How often the page names the link of request AT, with the site's host before it or none, and nothing after it that would make
+# it another path.
+links() {
+  local link host
+  link=$(jq -r ".[$1].link // \"\"" "$pages")
+  if [ -z "$link" ]; then
+    printf 0
+    return
+  fi
+  # \Q ends at \E alone, which is written apart.
+  link=${link//\\E/\\E\\\\E\\Q}
+  host=${SITE_HOST//\\E/\\E\\\\E\\Q}
+  { grep -aoP "(?:[\"'=]|//\\Q$host\\E(?::[0-9]+)?)\\Q$link\\E(?=[\"'<>#?&\\s]|\$)" "$work/body" || true; } | wc -l | tr -d ' '
 }
 
 # Sends the form. WordPress answers with the cookies of the session.
@@ -67,7 +93,7 @@ for ((at = 0; at < count; at++)); do
     mv "$work/form" "$work/body"
     mv "$work/form-headers" "$work/headers"
   fi
-  answer "$id" "$path" "$told" "$matches"
+  answer "$id" "$path" "$told" "$matches" "$(words "$at")" "$(links "$at")"
   printf '{"asked":%d,"of":%d}\n' "$((at + 1))" "$count"
 done
 
@@ -85,6 +111,6 @@ if [ -s "$work/media.curl" ]; then
     | ([$hashes | split("\n")[] | select(. != "") | split(" ") | {key: .[0], value: .[1]}] | from_entries) as $hashes
     | [.[] | select(.id == "media")] | to_entries[] | (.key | tostring) as $at
     | {id: "media", path: .value.path, status: ($told[$at][0] // "0" | tonumber), ms: ($told[$at][1] // "0" | tonumber * 1000 | round),
-       bytes: ($told[$at][2] // "0" | tonumber), sha256: ($hashes[$at] // ""), title: "", found: [], sealed: ""}' "$pages" >> "$work/answers"
+       bytes: ($told[$at][2] // "0" | tonumber), sha256: ($hashes[$at] // ""), title: "", found: [], words: 0, links: 0, sealed: ""}' "$pages" >> "$work/answers"
 fi
 jq -cs '{answers: .}' "$work/answers"
