@@ -12,7 +12,12 @@ import { apiFailure, statusOf } from './errors.ts';
 import { createNfsCalls, type NfsCalls } from './nfs.ts';
 import { createSpacesCalls, type SpacesCalls } from './spaces.ts';
 
-export type { DatabaseBackup, ManagedDatabase, TrustedSource } from './databases.ts';
+export type {
+  DatabaseAddress,
+  DatabaseBackup,
+  ManagedDatabase,
+  TrustedSource,
+} from './databases.ts';
 export type { NfsShareInfo, NfsSnapshotInfo } from './nfs.ts';
 export type { SpacesKeyInfo } from './spaces.ts';
 

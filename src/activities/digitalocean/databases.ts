@@ -4,23 +4,31 @@ import { Secret } from '../secrets/secret.ts';
 import type { Calls } from './calls.ts';
 import type { DatabaseCluster, FirewallRule } from './dots.js';
 
+export interface DatabaseAddress {
+  host: string;
+  port: number;
+}
+
 /** A managed database cluster, without its credentials. */
 export interface ManagedDatabase {
   id: string;
   name: string;
   engine: string;
   version: string;
+  /** What the API takes for a new cluster of this version: `8`, where `version` is `8.0.28`. */
+  series: string;
   /** `online` when it can be used; `creating`, `resizing`, `migrating`, `forking` otherwise. */
   status: string;
   region: string;
   hosts: string[];
-  /** Where clients connect; null while the API does not tell. */
-  host: string | null;
-  port: number | null;
+  /** Where clients connect, from anywhere and from the private network; null while the API does not tell. */
+  connection: DatabaseAddress | null;
+  privateConnection: DatabaseAddress | null;
   /** What a copy of it needs. */
   size: string;
   nodes: number;
   privateNetwork: string | null;
+  project: string | null;
   storageMib: number | null;
   /** ISO 8601. */
   createdAt: string | null;
@@ -48,7 +56,7 @@ export interface DatabaseUser {
 
 export interface DatabaseFork {
   name: string;
-  /** The cluster that it is a copy of; size, region, network and version are taken over. */
+  /** The cluster that it is a copy of; size, region, networks, project and version are taken over. */
   source: ManagedDatabase;
   /** ISO 8601, to the second; the newest backup when null. */
   at: string | null;
@@ -98,8 +106,10 @@ export function createDatabaseCalls({ v2, call }: Calls): DatabaseCalls {
         v2.databases.post({
           ...{ name, engine: source.engine, region: source.region },
           ...{ size: source.size, numNodes: source.nodes },
-          version: majorVersion(source.version),
+          version: source.series,
           ...(source.privateNetwork === null ? {} : { privateNetworkUuid: source.privateNetwork }),
+          // Without it the copy lands in the account's default project, where other people may look after it.
+          ...(source.project === null ? {} : { projectId: source.project }),
           ...(source.storageMib === null ? {} : { storageSizeMib: source.storageMib }),
           rules: trustedSources.map(sentRule),
           backupRestore: {
@@ -181,19 +191,26 @@ function clusterInfo(cluster: DatabaseCluster): ManagedDatabase {
     name: cluster.name ?? '',
     engine: cluster.engine ?? '',
     version: cluster.semanticVersion ?? cluster.version ?? '',
+    series: cluster.version || majorVersion(cluster.semanticVersion ?? ''),
     status: cluster.status ?? 'unknown',
     region: cluster.region ?? '',
     hosts: [cluster.connection?.host, cluster.privateConnection?.host].filter(
       (host): host is string => typeof host === 'string' && host !== '',
     ),
-    host: cluster.connection?.host ?? null,
-    port: cluster.connection?.port ?? null,
+    connection: addressOf(cluster.connection),
+    privateConnection: addressOf(cluster.privateConnection),
     size: cluster.size ?? '',
     nodes: cluster.numNodes ?? 1,
     privateNetwork: cluster.privateNetworkUuid || null,
+    project: cluster.projectId || null,
     storageMib: cluster.storageSizeMib ?? null,
     createdAt: cluster.createdAt?.toISOString() ?? null,
   };
+}
+
+function addressOf(connection: DatabaseCluster['connection']): DatabaseAddress | null {
+  const { host, port } = connection ?? {};
+  return host && port ? { host, port } : null;
 }
 
 function sentRule({ type, value, description }: TrustedSource): FirewallRule {

@@ -66,6 +66,7 @@ const keysFile = (): string => join(folder, 'spaces-keys.json');
 function handlers(): Handlers {
   const cluster: StoredCluster = {
     ...{ id: clusterId, name: 'acme-db', region: 'nyc3', host: 'db.presslift.test', port: 13306 },
+    privateHost: 'private-db.presslift.test',
     ...{ size: 'db-s-1vcpu-1gb', nodes: 1, storageMib: 10_240, tags: [], rules: [], fork: null },
     privateNetwork: 'd455e75d-4858-4eec-8c95-da2f0a5f93a7',
     projectId: '9cc10173-e9ea-4176-9dbc-a4cee4c4ff31',
@@ -116,7 +117,10 @@ function handlers(): Handlers {
         make: ({ name }) => void events.push(`make ${name}`),
         remove: async ({ name }) => void events.push(`remove ${name}`),
       },
-      placeFor: async (name) => ({ host: `${name}.db.presslift.test`, port: 13310 }),
+      placeFor: async (name) => ({
+        ...{ host: `${name}.db.presslift.test`, port: 13310 },
+        privateHost: `${name}.private-db.presslift.test`,
+      }),
       applyFirewall: async () => void events.push('firewall'),
       retire: async ({ name }) => void events.push(`retire ${name}`),
       passwordChanged: async (user) => void events.push(`password of ${user}`),
@@ -181,6 +185,7 @@ describe('through the official client', () => {
       ...{ name: 'acme-db', engine: 'mysql', status: 'online', region: 'nyc3' },
       ...{ version: '9.7', semanticVersion: '9.7.4' },
       connection: { host: 'db.presslift.test', port: 13306 },
+      privateConnection: { host: 'private-db.presslift.test', port: 13306 },
     });
   });
 
@@ -302,6 +307,7 @@ describe('changing databases', () => {
     expect(json['database']).toMatchObject({
       ...{ name: 'acme-restored', status: 'creating' },
       connection: { host: 'acme-restored.db.presslift.test', port: 13310 },
+      private_connection: { host: 'acme-restored.private-db.presslift.test', port: 13310 },
       rules: [{ type: 'ip_addr', value: '192.0.2.7' }],
     });
     expect((await keptClusters())[1]?.fork).toMatchObject({ at: time, backupId: id });

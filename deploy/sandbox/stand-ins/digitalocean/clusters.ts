@@ -38,6 +38,8 @@ export interface StoredCluster {
   /** ISO 8601. */
   createdAt: string;
   host: string;
+  /** Its name in the private network: another one, at the same server and port. */
+  privateHost: string;
   port: number;
   rules: FirewallRule[];
   /** Passwords that the API shows, by user. */

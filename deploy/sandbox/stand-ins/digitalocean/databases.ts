@@ -20,8 +20,11 @@ export interface DatabaseOptions {
     make(cluster: StoredCluster): void;
     remove(cluster: StoredCluster): Promise<void>;
   };
-  /** Host name and port for a new cluster. */
-  placeFor: (name: string) => Promise<{ host: string; port: number }>;
+  /** Host names for a new cluster, and a port that is free besides those of the clusters that there are. */
+  placeFor: (
+    name: string,
+    clusters: readonly StoredCluster[],
+  ) => Promise<Pick<StoredCluster, 'host' | 'privateHost' | 'port'>>;
   /** Puts trusted sources of all clusters into force. */
   applyFirewall: () => Promise<void>;
   /** Called when a cluster is gone. */
@@ -70,7 +73,7 @@ export function databaseHandlers(options: DatabaseOptions): Handlers {
     return user;
   }
 
-  function connection({ host, port, passwords }: StoredCluster) {
+  function connection({ port, passwords }: StoredCluster, host: string) {
     const password = passwords[administrator] ?? '';
     const url = new URL(`mysql://${host}:${port}/defaultdb?ssl-mode=REQUIRED`);
     url.username = administrator;
@@ -104,8 +107,8 @@ export function databaseHandlers(options: DatabaseOptions): Handlers {
       tags: cluster.tags,
       db_names: facts?.databases ?? null,
       users: facts?.users.map((user) => shownUser(cluster, user)) ?? null,
-      connection: connection(cluster),
-      private_connection: connection(cluster),
+      connection: connection(cluster, cluster.host),
+      private_connection: connection(cluster, cluster.privateHost),
       maintenance_window: { day: 'tuesday', hour: '08:00:00', pending: false },
       rules: shownRules(cluster),
       storage_size_mib: cluster.storageMib,
