@@ -3,6 +3,7 @@ import { failure } from '../failure.ts';
 import { Secret } from '../secrets/secret.ts';
 import type { Calls } from './calls.ts';
 import type { DatabaseCluster, FirewallRule } from './dots.js';
+import { present } from './errors.ts';
 
 export interface DatabaseAddress {
   host: string;
@@ -91,13 +92,13 @@ export function createDatabaseCalls({ v2, call }: Calls): DatabaseCalls {
     async databaseCluster(id) {
       const what = `database cluster ${id}`;
       const answer = await call(what, () => item(id).get());
-      if (!answer?.database) throw failure('NotFound', `DigitalOcean: the answer holds no ${what}`);
-      return { ...clusterInfo(answer.database), id };
+      return clusterInfo(present(answer?.database, what));
     },
 
     async databaseClusters() {
-      const answer = await call('list of database clusters', () => v2.databases.get());
-      return (answer?.databases ?? []).map(clusterInfo);
+      const what = 'list of database clusters';
+      const answer = await call(what, () => v2.databases.get());
+      return present(answer?.databases, what).map(clusterInfo);
     },
 
     async createDatabaseFork({ name, source, at, trustedSources }) {
@@ -118,18 +119,16 @@ export function createDatabaseCalls({ v2, call }: Calls): DatabaseCalls {
           },
         }),
       );
-      if (!answer?.database?.id) {
-        throw failure('Unavailable', `DigitalOcean: the answer for the ${what} holds none`);
-      }
-      return clusterInfo(answer.database);
+      return clusterInfo(present(answer?.database, what));
     },
 
     deleteDatabaseCluster: (id) =>
       call(`database cluster ${id}`, () => item(id).delete(), { gone: undefined }),
 
     async databaseBackups(id) {
-      const answer = await call(`backups of database cluster ${id}`, () => item(id).backups.get());
-      return (answer?.backups ?? [])
+      const what = `backups of database cluster ${id}`;
+      const answer = await call(what, () => item(id).backups.get());
+      return present(answer?.backups, what)
         .map(({ createdAt, sizeGigabytes, incremental }) => ({
           createdAt: createdAt?.toISOString() ?? '',
           sizeGigabytes: sizeGigabytes ?? 0,
@@ -141,7 +140,7 @@ export function createDatabaseCalls({ v2, call }: Calls): DatabaseCalls {
     async trustedSources(id) {
       const what = `trusted sources of database cluster ${id}`;
       const answer = await call(what, () => item(id).firewall.get());
-      return (answer?.rules ?? []).map(({ type, value, description }) => {
+      return present(answer?.rules, what).map(({ type, value, description }) => {
         if (!type || !sourceTypes.has(type) || !value) {
           throw failure('InvalidInput', `DigitalOcean: one of the ${what} has the type ${type}`);
         }
@@ -167,9 +166,10 @@ export function createDatabaseCalls({ v2, call }: Calls): DatabaseCalls {
     },
 
     async databaseUsers(id) {
-      const answer = await call(`users of database cluster ${id}`, () => item(id).users.get());
+      const what = `users of database cluster ${id}`;
+      const answer = await call(what, () => item(id).users.get());
       // The API's answer holds passwords; they stop here.
-      return (answer?.users ?? []).map(({ name, role }) => ({
+      return present(answer?.users, what).map(({ name, role }) => ({
         name: name ?? '',
         role: role ?? '',
       }));
@@ -178,29 +178,29 @@ export function createDatabaseCalls({ v2, call }: Calls): DatabaseCalls {
     async resetDatabasePassword(id, user) {
       const what = `password of ${user} on database cluster ${id}`;
       const answer = await call(what, () => item(id).users.byUsername(user).reset_auth.post({}));
-      const password = answer?.user?.password;
-      if (!password) throw failure('Unavailable', `DigitalOcean: the answer holds no ${what}`);
-      return new Secret(password);
+      return new Secret(present(answer?.user?.password, what));
     },
   };
 }
 
 function clusterInfo(cluster: DatabaseCluster): ManagedDatabase {
+  const name = present(cluster.name, 'name of a database cluster');
+  const known = <T>(value: T | null | undefined, what: string): T =>
+    present(value, `${what} of database cluster ${name}`);
   return {
-    id: cluster.id ?? '',
-    name: cluster.name ?? '',
-    engine: cluster.engine ?? '',
+    ...{ id: known(cluster.id, 'id'), name },
+    engine: known(cluster.engine, 'engine'),
     version: cluster.semanticVersion ?? cluster.version ?? '',
     series: cluster.version || majorVersion(cluster.semanticVersion ?? ''),
     status: cluster.status ?? 'unknown',
-    region: cluster.region ?? '',
+    region: known(cluster.region, 'region'),
     hosts: [cluster.connection?.host, cluster.privateConnection?.host].filter(
       (host): host is string => typeof host === 'string' && host !== '',
     ),
     connection: addressOf(cluster.connection),
     privateConnection: addressOf(cluster.privateConnection),
-    size: cluster.size ?? '',
-    nodes: cluster.numNodes ?? 1,
+    size: known(cluster.size, 'size'),
+    nodes: known(cluster.numNodes, 'number of nodes'),
     privateNetwork: cluster.privateNetworkUuid || null,
     project: cluster.projectId || null,
     storageMib: cluster.storageSizeMib ?? null,
