@@ -3,7 +3,7 @@
  * of before the wanted second and none of after it, its passwords are its own, it goes on when the stand-in ends, and nothing
  * of it is left when it is deleted. Packet filter rules and host names are the sandbox's matter, and not here.
  */
-import { readdir } from 'node:fs/promises';
+import { readdir, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { RowDataPacket } from 'mysql2/promise';
@@ -135,6 +135,23 @@ test('a fork that was not finished is begun anew at the next start', async () =>
   await managed.service().settled();
   expect((await managed.api.databaseCluster(made.id)).status).toBe('online');
   await managed.api.deleteDatabaseCluster(made.id);
+});
+
+test('a fork whose restore fails is gone, so that nobody waits for it', async () => {
+  const backups = join(managed.home, 'backups');
+  await rename(backups, `${backups}-aside`);
+  const made = await forked('without-a-base', null);
+  await managed.service().settled();
+  await rename(`${backups}-aside`, backups);
+  await expect(managed.api.databaseCluster(made.id)).rejects.toMatchObject({ type: 'NotFound' });
+  expect(await managed.forkedServers()).toHaveLength(1);
+});
+
+test('forks that are begun at the same time have ports of their own', async () => {
+  const made = await Promise.all([forked('left-twin', null), forked('right-twin', null)]);
+  const ports = made.map(({ connection }) => connection?.port);
+  expect(new Set([...ports, fork.connection?.port]).size).toBe(3);
+  for (const { id } of made) await managed.api.deleteDatabaseCluster(id);
 });
 
 test('a fork can be forked', async () => {

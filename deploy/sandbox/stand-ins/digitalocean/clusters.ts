@@ -20,9 +20,7 @@ export interface ForkState {
   at: string | null;
   /** The base backup that it began as. */
   backupId: string;
-  state: 'creating' | 'online' | 'failed';
-  /** Why it failed, for the log and the control endpoint. */
-  problem?: string;
+  state: 'creating' | 'online';
 }
 
 export interface StoredCluster {

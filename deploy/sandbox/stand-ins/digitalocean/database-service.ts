@@ -77,6 +77,7 @@ export function createDatabaseService(options: DatabaseServiceOptions): Database
       await publish();
       for (const name of [host, privateHost]) await network.awaitName(name);
     },
+    forget,
   });
 
   function serverOf(cluster: StoredCluster): SourceServer {
@@ -89,6 +90,14 @@ export function createDatabaseService(options: DatabaseServiceOptions): Database
     const { clusters } = await file.read();
     const forked = clusters.filter(({ fork }) => fork);
     await network.publish(forked.flatMap(({ host, privateHost }) => [host, privateHost]));
+  }
+
+  async function forget(cluster: StoredCluster): Promise<void> {
+    await file.update((state) => {
+      state.clusters = state.clusters.filter(({ id }) => id !== cluster.id);
+    });
+    await publish();
+    await applyFirewall();
   }
 
   const applyFirewall = async (): Promise<void> => network.firewall((await file.read()).clusters);
@@ -113,7 +122,8 @@ export function createDatabaseService(options: DatabaseServiceOptions): Database
   }
 
   const handlers = databaseHandlers({
-    ...{ file, ca: options.ca, administrator, backups, forks, placeFor, applyFirewall, now },
+    ...{ file, ca: options.ca, administrator, backups, forks, placeFor, now },
+    ...{ applyFirewall, forget },
     databaseOf: (cluster) =>
       createManagedDatabase({
         ...{ host: cluster.host, address: options.addresses[0]!, from: options.from },
@@ -121,7 +131,6 @@ export function createDatabaseService(options: DatabaseServiceOptions): Database
         password: () => cluster.passwords[administrator] ?? '',
         socket: own || cluster.fork ? socketOf(serverOf(cluster).folders) : null,
       }),
-    retire: publish,
     passwordChanged: (user, password) => options.passwordChanged(user, password),
   });
 

@@ -27,8 +27,8 @@ export interface DatabaseOptions {
   ) => Promise<Pick<StoredCluster, 'host' | 'privateHost' | 'port'>>;
   /** Puts trusted sources of all clusters into force. */
   applyFirewall: () => Promise<void>;
-  /** Called when a cluster is gone. */
-  retire(cluster: StoredCluster): Promise<void>;
+  /** Forgets a cluster whose server is gone, with its name and its rules. */
+  forget(cluster: StoredCluster): Promise<void>;
   /** Called with a password that was changed on the sandbox's own server. */
   passwordChanged(user: string, password: string): Promise<void>;
   now: () => Date;
@@ -147,11 +147,7 @@ export function databaseHandlers(options: DatabaseOptions): Handlers {
         throw new ApiError(403, 'forbidden', "The sandbox's own cluster cannot be destroyed.");
       }
       await options.forks.remove(cluster);
-      await file.update((state) => {
-        state.clusters = state.clusters.filter(({ id }) => id !== cluster.id);
-      });
-      await options.retire(cluster);
-      await options.applyFirewall();
+      await options.forget(cluster);
       return { status: 204 };
     },
     databases_get_ca: async (request) => {

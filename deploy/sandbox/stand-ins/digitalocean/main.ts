@@ -137,5 +137,6 @@ const { server } = createStandIn({
   control: { takeBackup: databases.takeBackup, addShare: nfs.addShare },
   log,
 });
+await nfs.resume();
 await databases.start();
 await serve(server, network.loopback, ports.digitalocean);
