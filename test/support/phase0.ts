@@ -218,7 +218,7 @@ export async function startDigitalOcean(
         databaseOf: () => managed,
         // What changes clusters has tests of its own.
         ...{ backups: { of: async () => [] }, placeFor: unused, applyFirewall: unused },
-        ...{ forks: { make: () => undefined, remove: unused }, retire: unused },
+        ...{ forks: { make: () => undefined, remove: unused }, forget: unused },
         ...{ passwordChanged: unused, now: () => new Date() },
       }),
       ...createNfs(
