@@ -1,5 +1,4 @@
 import { operationKey } from '../../domain/kubernetes/names.ts';
-import type { ContentVolume } from '../../domain/recovery/point.ts';
 import type { Site } from '../../domain/site/schema.ts';
 import { createDigitalOcean, type NfsSnapshotInfo } from '../digitalocean/client.ts';
 import { failure, failureTypeOf } from '../failure.ts';

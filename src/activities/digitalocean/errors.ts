@@ -42,7 +42,8 @@ function header(error: unknown, name: string): string {
   const headers = Object.entries((responseHeaders ?? {}) as Record<string, unknown>);
   const value = headers.find(([key]) => key.toLowerCase() === name)?.[1];
   // The client splits values at commas, which a date has too.
-  return String(Array.isArray(value) ? value.join() : (value ?? '')).trim();
+  if (Array.isArray(value)) return value.join().trim();
+  return typeof value === 'string' ? value.trim() : '';
 }
 
 /**
