@@ -27,6 +27,7 @@ export async function writeMachineNames(): Promise<void> {
   await writeHostsBlock({
     [hostNames.acme]: network.ingressAddress,
     [hostNames.database]: network.loopback,
+    [hostNames.privateDatabase]: network.loopback,
     [hostNames.objectStorage]: network.loopback,
     ...Object.fromEntries(databases),
   });

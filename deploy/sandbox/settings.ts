@@ -28,6 +28,8 @@ export const domain = 'presslift.test';
 export const hostNames = {
   acme: `acme.${domain}`,
   database: `db.${domain}`,
+  /** The database by its name in the private network. */
+  privateDatabase: `private-db.${domain}`,
   objectStorage: `s3.${domain}`,
 } as const;
 

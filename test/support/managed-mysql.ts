@@ -170,7 +170,9 @@ export async function startManagedMySql(options: { now?: () => Date } = {}): Pro
   let rules: readonly GuardedCluster[] = [];
   const ownCluster: StoredCluster = {
     ...{ id: ownClusterId, name: 'own', region: 'nyc3', size: 'db-s-1vcpu-1gb', nodes: 1 },
-    ...{ storageMib: 10_240, tags: [], rules: [], fork: null, host: 'localhost', port },
+    ...{ storageMib: 20_480, tags: [], rules: [], fork: null, port },
+    // The second name is an address: every machine has it, and the certificate names it.
+    ...{ host: 'localhost', privateHost: '127.0.0.1' },
     privateNetwork: 'd455e75d-4858-4eec-8c95-da2f0a5f93a7',
     projectId: '9cc10173-e9ea-4176-9dbc-a4cee4c4ff31',
     createdAt: now().toISOString(),
@@ -189,7 +191,8 @@ export async function startManagedMySql(options: { now?: () => Date } = {}): Pro
         issue: async () => certificate,
         remove: async () => undefined,
       },
-      ...{ administrator: 'doadmin', addresses: ['127.0.0.1'], hostOf: () => 'localhost' },
+      ...{ administrator: 'doadmin', addresses: ['127.0.0.1'] },
+      hostsOf: () => ({ host: 'localhost', privateHost: '127.0.0.1' }),
       ports: { first, last: first + 20 },
       network: {
         firewall: async (clusters) => void (rules = structuredClone(clusters)),

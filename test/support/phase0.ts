@@ -196,7 +196,8 @@ export async function startDigitalOcean(
     clusters: [
       {
         ...{ id: clusterId, name: 'tests', region: 'nyc3', size: 'db-s-1vcpu-1gb', nodes: 1 },
-        ...{ host: '127.0.0.1', port: database.port, passwords: {}, rules: [], tags: [] },
+        ...{ host: '127.0.0.1', privateHost: '127.0.0.1', port: database.port },
+        ...{ passwords: {}, rules: [], tags: [] },
         ...{ storageMib: 10_240, createdAt: '2026-01-01T00:00:00Z', fork: null },
         privateNetwork: 'd455e75d-4858-4eec-8c95-da2f0a5f93a7',
         projectId: '9cc10173-e9ea-4176-9dbc-a4cee4c4ff31',
@@ -217,7 +218,7 @@ export async function startDigitalOcean(
         databaseOf: () => managed,
         // What changes clusters has tests of its own.
         ...{ backups: { of: async () => [] }, placeFor: unused, applyFirewall: unused },
-        ...{ forks: { make: () => undefined, remove: unused }, retire: unused },
+        ...{ forks: { make: () => undefined, remove: unused }, forget: unused },
         ...{ passwordChanged: unused, now: () => new Date() },
       }),
       ...createNfs(

@@ -58,7 +58,7 @@ async function prepare(runtime: ServerRuntime): Promise<void> {
     ca: 'sandbox-ca',
     name: 'database',
     commonName: hostNames.database,
-    dnsNames: [hostNames.database],
+    dnsNames: [hostNames.database, hostNames.privateDatabase],
     usages: ['server'],
   });
   const settings = serverSettings(runtime.engine, {

@@ -65,6 +65,7 @@ export function createCsiSnapshots(deps: BackupDeps): VolumeSnapshots {
         },
       };
       await apply(k, wanted as KubernetesObject);
+      return true;
     },
 
     async finish(site, id, volume) {

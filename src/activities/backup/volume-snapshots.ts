@@ -23,11 +23,14 @@ export interface VolumeSnapshots {
   kind: Exclude<VolumeSnapshotKind, 'none'>;
   /** Whether it can take a snapshot of this volume. */
   supports(site: Site, volume: ContentVolume): Promise<boolean>;
-  /** Begins the snapshot of a volume for the point `id`; the instant is about now. */
-  begin(site: Site, id: string, volume: ContentVolume): Promise<void>;
-  /** Waits until it is whole. Null when the storage refuses for long: then the live volume is copied. */
+  /**
+   * Begins the snapshot of a volume for the point `id`; the instant is about now. False when the storage refuses for long:
+   * then the live volume is copied.
+   */
+  begin(site: Site, id: string, volume: ContentVolume): Promise<boolean>;
+  /** Waits until it is whole. Null when it does not become so: then the live volume is copied. */
   finish(site: Site, id: string, volume: ContentVolume): Promise<VolumeSnapshotRef | null>;
-  /** Where the snapshot's files can be read. */
+  /** Where the snapshot's files can be read. @throws NotFound when it is gone */
   source(
     site: Site,
     id: string,

@@ -22,9 +22,14 @@ export function createVolumeActivities(
       );
       const takenAt = deps.now().toISOString();
       // All begin before any is waited for.
-      await Promise.all(chosen.map(async ({ volume, kind }) => kind?.begin(site, id, volume)));
+      const begun = await Promise.all(
+        chosen.map(async ({ volume, kind }) => {
+          const taken = kind !== null && (await kind.begin(site, id, volume));
+          return { volume, kind: taken ? kind : null };
+        }),
+      );
       const snapshots = await Promise.all(
-        chosen.map(async ({ volume, kind }): Promise<VolumeSnapshotRef> => {
+        begun.map(async ({ volume, kind }): Promise<VolumeSnapshotRef> => {
           const taken = (await kind?.finish(site, id, volume)) ?? null;
           return taken ?? { claim: volume.claim, kind: 'none', name: null, takenAt };
         }),

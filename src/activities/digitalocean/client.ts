@@ -8,11 +8,16 @@ import type { Secret } from '../secrets/secret.ts';
 import type { Calls } from './calls.ts';
 import { createDatabaseCalls, type DatabaseCalls } from './databases.ts';
 import { createDigitalOceanClient, DigitalOceanApiKeyAuthenticationProvider } from './dots.js';
-import { apiFailure, statusOf } from './errors.ts';
+import { apiFailure, NotFromTheApi, statusOf } from './errors.ts';
 import { createNfsCalls, type NfsCalls } from './nfs.ts';
 import { createSpacesCalls, type SpacesCalls } from './spaces.ts';
 
-export type { DatabaseBackup, ManagedDatabase, TrustedSource } from './databases.ts';
+export type {
+  DatabaseAddress,
+  DatabaseBackup,
+  ManagedDatabase,
+  TrustedSource,
+} from './databases.ts';
 export type { NfsShareInfo, NfsSnapshotInfo } from './nfs.ts';
 export type { SpacesKeyInfo } from './spaces.ts';
 
@@ -50,7 +55,8 @@ export function createDigitalOcean(options: DigitalOceanOptions): DigitalOcean {
     try {
       return await request();
     } catch (error) {
-      if (missing !== undefined && statusOf(error) === 404) return missing.gone;
+      const isMissing = statusOf(error) === 404 && !(error instanceof NotFromTheApi);
+      if (missing !== undefined && isMissing) return missing.gone;
       throw apiFailure(error, `DigitalOcean (${new URL(endpoint).host}): ${what}`);
     }
   };
@@ -58,13 +64,30 @@ export function createDigitalOcean(options: DigitalOceanOptions): DigitalOcean {
   return { ...createDatabaseCalls(calls), ...createNfsCalls(calls), ...createSpacesCalls(calls) };
 }
 
-/** A fetch with a time-out that follows no redirects: an API that redirects is not the one that was meant. */
+/**
+ * A fetch with a time-out that follows no redirects: an API that redirects is not the one that was meant. Error answers
+ * that are no JSON are thrown here with their status and headers, which the client would lose over their body.
+ */
 function boundedFetch(options: DigitalOceanOptions) {
   const send = options.fetch ?? fetch;
-  return (url: string, init: RequestInit): Promise<Response> =>
-    send(url, {
+  return async (url: string, init: RequestInit): Promise<Response> => {
+    const answer = await send(url, {
       ...init,
       redirect: 'error',
       signal: AbortSignal.timeout(options.timeoutMs ?? 20_000),
     });
+    if (answer.ok || (await isJson(answer.clone()))) return answer;
+    throw new NotFromTheApi(answer.status, answer.headers);
+  };
+}
+
+async function isJson(answer: Response): Promise<boolean> {
+  const type = answer.headers.get('content-type')?.split(';')[0]?.trim().toLowerCase();
+  const text = await answer.text();
+  if (type !== 'application/json') return false;
+  try {
+    return typeof JSON.parse(text) === 'object';
+  } catch {
+    return false;
+  }
 }

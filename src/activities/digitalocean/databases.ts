@@ -3,6 +3,12 @@ import { failure } from '../failure.ts';
 import { Secret } from '../secrets/secret.ts';
 import type { Calls } from './calls.ts';
 import type { DatabaseCluster, FirewallRule } from './dots.js';
+import { present } from './errors.ts';
+
+export interface DatabaseAddress {
+  host: string;
+  port: number;
+}
 
 /** A managed database cluster, without its credentials. */
 export interface ManagedDatabase {
@@ -10,17 +16,20 @@ export interface ManagedDatabase {
   name: string;
   engine: string;
   version: string;
+  /** What the API takes for a new cluster of this version: `8`, where `version` is `8.0.28`. */
+  series: string;
   /** `online` when it can be used; `creating`, `resizing`, `migrating`, `forking` otherwise. */
   status: string;
   region: string;
   hosts: string[];
-  /** Where clients connect; null while the API does not tell. */
-  host: string | null;
-  port: number | null;
+  /** Where clients connect, from anywhere and from the private network; null while the API does not tell. */
+  connection: DatabaseAddress | null;
+  privateConnection: DatabaseAddress | null;
   /** What a copy of it needs. */
   size: string;
   nodes: number;
   privateNetwork: string | null;
+  project: string | null;
   storageMib: number | null;
   /** ISO 8601. */
   createdAt: string | null;
@@ -48,7 +57,7 @@ export interface DatabaseUser {
 
 export interface DatabaseFork {
   name: string;
-  /** The cluster that it is a copy of; size, region, network and version are taken over. */
+  /** The cluster that it is a copy of; size, region, networks, project and version are taken over. */
   source: ManagedDatabase;
   /** ISO 8601, to the second; the newest backup when null. */
   at: string | null;
@@ -83,13 +92,13 @@ export function createDatabaseCalls({ v2, call }: Calls): DatabaseCalls {
     async databaseCluster(id) {
       const what = `database cluster ${id}`;
       const answer = await call(what, () => item(id).get());
-      if (!answer?.database) throw failure('NotFound', `DigitalOcean: the answer holds no ${what}`);
-      return { ...clusterInfo(answer.database), id };
+      return clusterInfo(present(answer?.database, what));
     },
 
     async databaseClusters() {
-      const answer = await call('list of database clusters', () => v2.databases.get());
-      return (answer?.databases ?? []).map(clusterInfo);
+      const what = 'list of database clusters';
+      const answer = await call(what, () => v2.databases.get());
+      return present(answer?.databases, what).map(clusterInfo);
     },
 
     async createDatabaseFork({ name, source, at, trustedSources }) {
@@ -98,8 +107,10 @@ export function createDatabaseCalls({ v2, call }: Calls): DatabaseCalls {
         v2.databases.post({
           ...{ name, engine: source.engine, region: source.region },
           ...{ size: source.size, numNodes: source.nodes },
-          version: majorVersion(source.version),
+          version: source.series,
           ...(source.privateNetwork === null ? {} : { privateNetworkUuid: source.privateNetwork }),
+          // Without it the copy lands in the account's default project, where other people may look after it.
+          ...(source.project === null ? {} : { projectId: source.project }),
           ...(source.storageMib === null ? {} : { storageSizeMib: source.storageMib }),
           rules: trustedSources.map(sentRule),
           backupRestore: {
@@ -108,18 +119,16 @@ export function createDatabaseCalls({ v2, call }: Calls): DatabaseCalls {
           },
         }),
       );
-      if (!answer?.database?.id) {
-        throw failure('Unavailable', `DigitalOcean: the answer for the ${what} holds none`);
-      }
-      return clusterInfo(answer.database);
+      return clusterInfo(present(answer?.database, what));
     },
 
     deleteDatabaseCluster: (id) =>
       call(`database cluster ${id}`, () => item(id).delete(), { gone: undefined }),
 
     async databaseBackups(id) {
-      const answer = await call(`backups of database cluster ${id}`, () => item(id).backups.get());
-      return (answer?.backups ?? [])
+      const what = `backups of database cluster ${id}`;
+      const answer = await call(what, () => item(id).backups.get());
+      return present(answer?.backups, what)
         .map(({ createdAt, sizeGigabytes, incremental }) => ({
           createdAt: createdAt?.toISOString() ?? '',
           sizeGigabytes: sizeGigabytes ?? 0,
@@ -131,7 +140,7 @@ export function createDatabaseCalls({ v2, call }: Calls): DatabaseCalls {
     async trustedSources(id) {
       const what = `trusted sources of database cluster ${id}`;
       const answer = await call(what, () => item(id).firewall.get());
-      return (answer?.rules ?? []).map(({ type, value, description }) => {
+      return present(answer?.rules, what).map(({ type, value, description }) => {
         if (!type || !sourceTypes.has(type) || !value) {
           throw failure('InvalidInput', `DigitalOcean: one of the ${what} has the type ${type}`);
         }
@@ -157,9 +166,10 @@ export function createDatabaseCalls({ v2, call }: Calls): DatabaseCalls {
     },
 
     async databaseUsers(id) {
-      const answer = await call(`users of database cluster ${id}`, () => item(id).users.get());
+      const what = `users of database cluster ${id}`;
+      const answer = await call(what, () => item(id).users.get());
       // The API's answer holds passwords; they stop here.
-      return (answer?.users ?? []).map(({ name, role }) => ({
+      return present(answer?.users, what).map(({ name, role }) => ({
         name: name ?? '',
         role: role ?? '',
       }));
@@ -168,32 +178,39 @@ export function createDatabaseCalls({ v2, call }: Calls): DatabaseCalls {
     async resetDatabasePassword(id, user) {
       const what = `password of ${user} on database cluster ${id}`;
       const answer = await call(what, () => item(id).users.byUsername(user).reset_auth.post({}));
-      const password = answer?.user?.password;
-      if (!password) throw failure('Unavailable', `DigitalOcean: the answer holds no ${what}`);
-      return new Secret(password);
+      return new Secret(present(answer?.user?.password, what));
     },
   };
 }
 
 function clusterInfo(cluster: DatabaseCluster): ManagedDatabase {
+  const name = present(cluster.name, 'name of a database cluster');
+  const known = <T>(value: T | null | undefined, what: string): T =>
+    present(value, `${what} of database cluster ${name}`);
   return {
-    id: cluster.id ?? '',
-    name: cluster.name ?? '',
-    engine: cluster.engine ?? '',
+    ...{ id: known(cluster.id, 'id'), name },
+    engine: known(cluster.engine, 'engine'),
     version: cluster.semanticVersion ?? cluster.version ?? '',
+    series: cluster.version || majorVersion(cluster.semanticVersion ?? ''),
     status: cluster.status ?? 'unknown',
-    region: cluster.region ?? '',
+    region: known(cluster.region, 'region'),
     hosts: [cluster.connection?.host, cluster.privateConnection?.host].filter(
       (host): host is string => typeof host === 'string' && host !== '',
     ),
-    host: cluster.connection?.host ?? null,
-    port: cluster.connection?.port ?? null,
-    size: cluster.size ?? '',
-    nodes: cluster.numNodes ?? 1,
+    connection: addressOf(cluster.connection),
+    privateConnection: addressOf(cluster.privateConnection),
+    size: known(cluster.size, 'size'),
+    nodes: known(cluster.numNodes, 'number of nodes'),
     privateNetwork: cluster.privateNetworkUuid || null,
+    project: cluster.projectId || null,
     storageMib: cluster.storageSizeMib ?? null,
     createdAt: cluster.createdAt?.toISOString() ?? null,
   };
+}
+
+function addressOf(connection: DatabaseCluster['connection']): DatabaseAddress | null {
+  const { host, port } = connection ?? {};
+  return host && port ? { host, port } : null;
 }
 
 function sentRule({ type, value, description }: TrustedSource): FirewallRule {

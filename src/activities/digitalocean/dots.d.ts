@@ -12,6 +12,7 @@ export interface DatabaseCluster {
   size?: string | null;
   numNodes?: number | null;
   privateNetworkUuid?: string | null;
+  projectId?: string | null;
   storageSizeMib?: number | null;
   createdAt?: Date | null;
   connection?: { host?: string | null; port?: number | null } | null;

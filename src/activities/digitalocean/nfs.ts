@@ -1,7 +1,7 @@
 /** Calls for Network File Storage: shares and their snapshots. */
-import { failure } from '../failure.ts';
 import type { Calls } from './calls.ts';
 import type { NfsShare, NfsSnapshot } from './dots.js';
+import { present } from './errors.ts';
 
 /** A share of DigitalOcean's Network File Storage. */
 export interface NfsShareInfo {
@@ -49,8 +49,7 @@ export function createNfsCalls({ v2, call }: Calls): NfsCalls {
     async nfsShare(id) {
       const what = `NFS share ${id}`;
       const answer = await call(what, () => v2.nfs.byNfs_id(id).get());
-      if (!answer?.share) throw failure('NotFound', `DigitalOcean: the answer holds no ${what}`);
-      return shareInfo(answer.share);
+      return shareInfo(present(answer?.share, what));
     },
 
     async createNfsSnapshot({ id, region }, name) {
@@ -62,10 +61,11 @@ export function createNfsCalls({ v2, call }: Calls): NfsCalls {
     },
 
     async nfsSnapshots({ id, region }) {
-      const answer = await call(`snapshots of NFS share ${id}`, () =>
+      const what = `snapshots of NFS share ${id}`;
+      const answer = await call(what, () =>
         v2.nfs.snapshots.get({ queryParameters: { region, shareId: id } }),
       );
-      return (answer?.snapshots ?? [])
+      return present(answer?.snapshots, what)
         .map(snapshotInfo)
         .filter(({ shareId }) => shareId === id)
         .sort((a, b) => (a.createdAt < b.createdAt ? 1 : -1));
@@ -76,8 +76,7 @@ export function createNfsCalls({ v2, call }: Calls): NfsCalls {
       const answer = await call(what, () =>
         v2.nfs.snapshots.byNfs_snapshot_id(id).get({ queryParameters: { region } }),
       );
-      if (!answer?.snapshot) throw failure('NotFound', `DigitalOcean: the answer holds no ${what}`);
-      return snapshotInfo(answer.snapshot);
+      return snapshotInfo(present(answer?.snapshot, what));
     },
 
     async deleteNfsSnapshot(id, region) {
@@ -92,9 +91,9 @@ export function createNfsCalls({ v2, call }: Calls): NfsCalls {
 
 function shareInfo(share: NfsShare): NfsShareInfo {
   return {
-    id: share.id ?? '',
-    name: share.name ?? '',
-    region: share.region ?? '',
+    id: present(share.id, 'id of an NFS share'),
+    name: present(share.name, 'name of an NFS share'),
+    region: present(share.region, 'region of an NFS share'),
     status: share.status ?? 'UNKNOWN',
     sizeGib: share.sizeGib ?? 0,
     host: share.host ?? null,
@@ -104,12 +103,12 @@ function shareInfo(share: NfsShare): NfsShareInfo {
 
 function snapshotInfo(snapshot: NfsSnapshot): NfsSnapshotInfo {
   return {
-    id: snapshot.id ?? '',
-    name: snapshot.name ?? '',
-    shareId: snapshot.shareId ?? '',
-    region: snapshot.region ?? '',
+    id: present(snapshot.id, 'id of an NFS snapshot'),
+    name: present(snapshot.name, 'name of an NFS snapshot'),
+    shareId: present(snapshot.shareId, 'share of an NFS snapshot'),
+    region: present(snapshot.region, 'region of an NFS snapshot'),
     status: snapshot.status ?? 'UNKNOWN',
     sizeGib: snapshot.sizeGib ?? 0,
-    createdAt: snapshot.createdAt?.toISOString() ?? '',
+    createdAt: present(snapshot.createdAt, 'time of an NFS snapshot').toISOString(),
   };
 }

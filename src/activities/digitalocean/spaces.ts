@@ -1,8 +1,8 @@
 /** Calls for Spaces keys. */
-import { failure } from '../failure.ts';
 import { Secret } from '../secrets/secret.ts';
 import type { Calls } from './calls.ts';
 import type { SpacesKey } from './dots.js';
+import { present } from './errors.ts';
 
 export interface SpacesKeyInfo {
   name: string;
@@ -29,10 +29,11 @@ export function createSpacesCalls({ v2, call }: Calls): SpacesCalls {
       const found: SpacesKey[] = [];
       const perPage = 200;
       for (let page = 1; ; page += 1) {
-        const answer = await call('list of Spaces keys', () =>
+        const what = 'list of Spaces keys';
+        const answer = await call(what, () =>
           v2.spaces.keys.get({ queryParameters: { ...filter, page, perPage } }),
         );
-        const keys = answer?.keys ?? [];
+        const keys = present(answer?.keys, what);
         found.push(...keys);
         if (keys.length < perPage) break;
       }
@@ -51,14 +52,12 @@ export function createSpacesCalls({ v2, call }: Calls): SpacesCalls {
       const answer = await call(`Spaces key ${name}`, () =>
         v2.spaces.keys.post({ name, grants: [{ bucket, permission }] }),
       );
-      const { accessKey, secretKey } = answer?.key ?? {};
-      if (!accessKey || !secretKey) {
-        throw failure(
-          'Unavailable',
-          `DigitalOcean: the answer for Spaces key ${name} holds no key`,
-        );
-      }
-      return { accessKey, secretKey: new Secret(secretKey) };
+      const key = present(answer?.key, `Spaces key ${name}`);
+      const secretKey = present(key.secretKey, `secret of Spaces key ${name}`);
+      return {
+        accessKey: present(key.accessKey, `id of Spaces key ${name}`),
+        secretKey: new Secret(secretKey),
+      };
     },
 
     async deleteSpacesKey(accessKey) {

@@ -2,7 +2,12 @@ import { databaseHosts } from '../../domain/kubernetes/database-move.ts';
 import { forkNames, type ForkNames } from '../../domain/recovery/database-fork.ts';
 import type { Site } from '../../domain/site/schema.ts';
 import type { RollbackActivities } from '../contracts.ts';
-import type { DigitalOcean, ManagedDatabase, TrustedSource } from '../digitalocean/client.ts';
+import type {
+  DatabaseAddress,
+  DigitalOcean,
+  ManagedDatabase,
+  TrustedSource,
+} from '../digitalocean/client.ts';
 import { failure, failureTypeOf } from '../failure.ts';
 import { readDeployment } from '../kubernetes/site-objects.ts';
 import { pauseWithHeartbeat, waitUntil } from '../kubernetes/wait.ts';
@@ -24,11 +29,13 @@ export function createForkChanges(deps: ManagedDatabaseDeps): ForkChanges {
       const names = forkNames(site, operationId, time);
       const k = clusterOf(deps, site);
       const api = await digitalOceanOf(deps, site);
+      const source = await api.databaseCluster(clusterId);
       const trustedSources = await api.trustedSources(clusterId);
       const begun = await existing(api, names, clusterId);
       const cluster =
-        begun ?? (await create(api, { names, clusterId, at: wholeSecond(time), trustedSources }));
-      const online = await awaitOnline(api, cluster, deps.pollMs ?? 5_000);
+        begun ?? (await create(api, { names, source, at: wholeSecond(time), trustedSources }));
+      const addressOf = sameNetwork(site, source);
+      const online = await awaitOnline(api, cluster, addressOf, deps.pollMs ?? 5_000);
       await keepTrusted(api, online.id, trustedSources);
       const before = await readKept(k, site, names);
       const fork = await accessTo(deps, site, api, { online, sourceId: clusterId, before });
@@ -86,16 +93,15 @@ async function existing(
 
 interface Wanted {
   names: ForkNames;
-  clusterId: string;
+  source: ManagedDatabase;
   at: string;
   trustedSources: TrustedSource[];
 }
 
 async function create(api: DigitalOcean, wanted: Wanted): Promise<ManagedDatabase> {
-  const { names, clusterId, at, trustedSources } = wanted;
-  const source = await api.databaseCluster(clusterId);
+  const { names, source, at, trustedSources } = wanted;
   if (source.engine !== 'mysql') {
-    throw failure('InvalidSite', `Database cluster ${clusterId} is ${source.engine}, not MySQL`);
+    throw failure('InvalidSite', `Database cluster ${source.id} is ${source.engine}, not MySQL`);
   }
   try {
     return await api.createDatabaseFork({ name: names.cluster, source, at, trustedSources });
@@ -103,17 +109,26 @@ async function create(api: DigitalOcean, wanted: Wanted): Promise<ManagedDatabas
     // An answer that was lost, or an attempt that was taken for dead: the name tells.
     const type = failureTypeOf(error);
     const unclear = type === 'Unavailable' || type === 'Conflict' || type === 'InvalidInput';
-    const begun = unclear ? await existing(api, names, clusterId) : null;
+    const begun = unclear ? await existing(api, names, source.id) : null;
     if (begun === null) throw error;
     return begun;
   }
 }
 
-type OnlineDatabase = ManagedDatabase & { host: string; port: number };
+type AddressOf = (cluster: ManagedDatabase) => DatabaseAddress | null;
+
+/** A site that meets its database in the private network goes on there: its traffic, and what may reach it, stay as they are. */
+function sameNetwork(site: Site, source: ManagedDatabase): AddressOf {
+  const isPrivate = source.privateConnection?.host === site.database.host;
+  return (cluster) => (isPrivate ? cluster.privateConnection : cluster.connection);
+}
+
+type OnlineDatabase = ManagedDatabase & DatabaseAddress;
 
 async function awaitOnline(
   api: DigitalOcean,
   { id, name }: ManagedDatabase,
+  addressOf: AddressOf,
   pollMs: number,
 ): Promise<OnlineDatabase> {
   return waitUntil<OnlineDatabase>({
@@ -122,10 +137,10 @@ async function awaitOnline(
     intervalMs: pollMs,
     check: async () => {
       const cluster = await patiently(() => api.databaseCluster(id));
-      const { status, host, port } = cluster;
-      return status === 'online' && host !== null && port !== null
-        ? { done: { ...cluster, host, port } }
-        : { missing: `the provider says ${status}` };
+      const address = addressOf(cluster);
+      if (cluster.status !== 'online') return { missing: `the provider says ${cluster.status}` };
+      if (address === null) return { missing: 'the provider does not say where it is' };
+      return { done: { ...cluster, ...address } };
     },
   });
 }

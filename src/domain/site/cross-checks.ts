@@ -212,6 +212,25 @@ function recoveryPointObjective(sections: Record<string, unknown>, report: Repor
   }
 }
 
+/** Snapshots of a share are taken through the provider's API, for which the token of the database serves too. */
+function shareToken(sections: Record<string, unknown>, report: Report): void {
+  const member = (value: unknown, name: string): unknown =>
+    typeof value === 'object' && value !== null
+      ? (value as Record<string, unknown>)[name]
+      : undefined;
+  const provisioner = member(sections.storage, 'provisioner');
+  if (member(provisioner, 'kind') !== 'digitalocean-nfs') return;
+  const known = [member(provisioner, 'token'), member(sections.database, 'managed')];
+  if (member(provisioner, 'shareId') === undefined || known.some((one) => one !== undefined)) {
+    return;
+  }
+  report(
+    ['storage', 'provisioner', 'token'],
+    'nothing',
+    "a secret reference to a token for the provider's API, because shareId is given and database.managed is not",
+  );
+}
+
 const checks: { [Name in SectionName]?: Check<Name> } = {
   hosts,
   database,
@@ -278,5 +297,6 @@ export function crossChecks(raw: unknown, expectedName: string): IssueDraft[] {
     runCheck(section, sections[section], report);
   }
   recoveryPointObjective(sections, report);
+  shareToken(sections, report);
   return issues;
 }

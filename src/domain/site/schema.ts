@@ -162,6 +162,11 @@ const storage = z
             .optional()
             .meta({ title: 'a UUID' })
             .describe("Id of the share in the provider's API, for its snapshots."),
+          token: secretReference
+            .optional()
+            .describe(
+              "Token for the provider's API, for snapshots; that of `database.managed` when absent.",
+            ),
         }),
       ])
       .optional()

@@ -18,7 +18,10 @@ import { JsonFile } from '../../../deploy/sandbox/stand-ins/json-file.ts';
 import { createBackupActivities } from '../../../src/activities/backup/index.ts';
 import { copyClaimName, snapshotName } from '../../../src/activities/backup/names.ts';
 import { createCsiSnapshots } from '../../../src/activities/backup/snapshots-csi.ts';
-import { createNfsSnapshots } from '../../../src/activities/backup/snapshots-digitalocean-nfs.ts';
+import {
+  createNfsSnapshots,
+  nfsSnapshotName,
+} from '../../../src/activities/backup/snapshots-digitalocean-nfs.ts';
 import { restoreFiles, sameFiles } from '../../../src/activities/recovery/restore.ts';
 import type { ContentVolume, RecoveryPoint } from '../../../src/domain/recovery/point.ts';
 import type { Site } from '../../../src/domain/site/schema.ts';
@@ -240,7 +243,10 @@ describe("snapshots of DigitalOcean's network file storage", () => {
       snapshots: [],
     }));
     const nfs = createNfs(file, home, () => new Date());
-    const share = (await nfs.addShare({ name: 'acme', region: 'nyc3', folder })) as { id: string };
+    const share = (await nfs.addShare({ name: 'acme', region: 'nyc3', folder })) as {
+      id: string;
+      mount_path: string;
+    };
     const token = 'dop_v1_for-tests-only';
     const others = loadSpecification().operations.map(({ id: operation }) => [
       operation,
@@ -255,7 +261,12 @@ describe("snapshots of DigitalOcean's network file storage", () => {
     site = structuredClone(lab.site);
     site.storage.sharedClaim.name = claim;
     site.storage.provisioner = {
-      ...{ kind: 'digitalocean-nfs', server: '10.0.0.2', path: '/share', shareId: share.id },
+      ...{
+        kind: 'digitalocean-nfs',
+        server: '10.0.0.2',
+        path: share.mount_path,
+        shareId: share.id,
+      },
     };
     site.database.managed = {
       ...{ provider: 'digitalocean', clusterId: '9cc10173-e9ea-4176-9dbc-a4cee4c4ff30' },
@@ -307,7 +318,7 @@ describe("snapshots of DigitalOcean's network file storage", () => {
     await kind().begin(site, older, volume);
     await kind().finish(site, older, volume);
     const removed = await kind().removeAll(site, ({ name }) => name === snapshotName(id, claim));
-    expect(removed).toEqual([snapshotName(older, claim)]);
+    expect(removed).toEqual([nfsSnapshotName(site, snapshotName(older, claim))]);
     expect(await kind().removeAll(site, () => true)).toEqual([]);
   });
 });

@@ -3,7 +3,7 @@
  * of before the wanted second and none of after it, its passwords are its own, it goes on when the stand-in ends, and nothing
  * of it is left when it is deleted. Packet filter rules and host names are the sandbox's matter, and not here.
  */
-import { readdir } from 'node:fs/promises';
+import { readdir, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { RowDataPacket } from 'mysql2/promise';
@@ -66,10 +66,10 @@ test('a fork has every row of before the second and none of after it', async () 
   const made = await forked('as-of-a-second', at);
   expect(made.status).toBe('creating');
   fork = await online(made.id);
-  expect(fork.port).not.toBe(managed.port);
+  expect(fork.connection?.port).not.toBe(managed.port);
 
   forkPassword = (await managed.api.resetDatabasePassword(fork.id, 'doadmin')).reveal();
-  const there = await managed.connect(fork.port!, 'doadmin', forkPassword, 'wordpress');
+  const there = await managed.connect(fork.connection!.port, 'doadmin', forkPassword, 'wordpress');
   const [kept] = await there.query<RowDataPacket[]>('SELECT * FROM entries ORDER BY id');
   const expected = all.filter((row) => String(row['at']) < local);
   expect(expected.length).toBeGreaterThan(10);
@@ -95,15 +95,15 @@ async function serverTime(
 
 test('the passwords of a fork are its own, and a reset one works from then on alone', async () => {
   await expect(
-    managed.connect(fork.port!, 'wordpress', passwords.wordpress, 'wordpress'),
+    managed.connect(fork.connection!.port, 'wordpress', passwords.wordpress, 'wordpress'),
   ).rejects.toMatchObject({ code: 'ER_ACCESS_DENIED_ERROR' });
   const first = (await managed.api.resetDatabasePassword(fork.id, 'wordpress')).reveal();
-  (await managed.connect(fork.port!, 'wordpress', first, 'wordpress')).destroy();
+  (await managed.connect(fork.connection!.port, 'wordpress', first, 'wordpress')).destroy();
   const second = (await managed.api.resetDatabasePassword(fork.id, 'wordpress')).reveal();
-  await expect(managed.connect(fork.port!, 'wordpress', first)).rejects.toMatchObject({
+  await expect(managed.connect(fork.connection!.port, 'wordpress', first)).rejects.toMatchObject({
     code: 'ER_ACCESS_DENIED_ERROR',
   });
-  (await managed.connect(fork.port!, 'wordpress', second, 'wordpress')).destroy();
+  (await managed.connect(fork.connection!.port, 'wordpress', second, 'wordpress')).destroy();
   // Those of the source are as before.
   (await managed.connect(managed.port, 'wordpress', passwords.wordpress)).destroy();
 });
@@ -137,11 +137,28 @@ test('a fork that was not finished is begun anew at the next start', async () =>
   await managed.api.deleteDatabaseCluster(made.id);
 });
 
+test('a fork whose restore fails is gone, so that nobody waits for it', async () => {
+  const backups = join(managed.home, 'backups');
+  await rename(backups, `${backups}-aside`);
+  const made = await forked('without-a-base', null);
+  await managed.service().settled();
+  await rename(`${backups}-aside`, backups);
+  await expect(managed.api.databaseCluster(made.id)).rejects.toMatchObject({ type: 'NotFound' });
+  expect(await managed.forkedServers()).toHaveLength(1);
+});
+
+test('forks that are begun at the same time have ports of their own', async () => {
+  const made = await Promise.all([forked('left-twin', null), forked('right-twin', null)]);
+  const ports = made.map(({ connection }) => connection?.port);
+  expect(new Set([...ports, fork.connection?.port]).size).toBe(3);
+  for (const { id } of made) await managed.api.deleteDatabaseCluster(id);
+});
+
 test('a fork can be forked', async () => {
   const made = await forked('second-generation', null, fork.id);
-  const { port } = await online(made.id);
+  const { connection } = await online(made.id);
   const password = (await managed.api.resetDatabasePassword(made.id, 'doadmin')).reveal();
-  const there = await managed.connect(port!, 'doadmin', password, 'wordpress');
+  const there = await managed.connect(connection!.port, 'doadmin', password, 'wordpress');
   const [rows] = await there.query<RowDataPacket[]>('SELECT COUNT(*) AS count FROM entries');
   expect(Number(rows[0]?.['count'])).toBeGreaterThan(10);
   there.destroy();
@@ -169,9 +186,9 @@ test('trusted sources are kept with the cluster and put into force', async () =>
   const sources = [{ type: 'ip_addr', value: '192.0.2.7', description: 'office' }] as const;
   await managed.api.setTrustedSources(fork.id, sources);
   expect(await managed.api.trustedSources(fork.id)).toEqual(sources);
-  expect(managed.firewall().find(({ port }) => port === fork.port)?.rules).toMatchObject([
-    { type: 'ip_addr', value: '192.0.2.7' },
-  ]);
+  expect(
+    managed.firewall().find(({ port }) => port === fork.connection?.port)?.rules,
+  ).toMatchObject([{ type: 'ip_addr', value: '192.0.2.7' }]);
   await expect(
     managed.api.setTrustedSources(fork.id, [
       { type: 'ip_addr', value: '2001:db8::1', description: null },
@@ -186,6 +203,6 @@ test('a deleted fork leaves nothing, and deleting it again is no error', async (
   expect(await readdir(join(managed.home, 'backups'))).toHaveLength(2);
   await managed.api.deleteDatabaseCluster(fork.id);
   await expect(managed.api.databaseCluster(fork.id)).rejects.toMatchObject({ type: 'NotFound' });
-  expect(managed.firewall().some(({ port }) => port === fork.port)).toBe(false);
+  expect(managed.firewall().some(({ port }) => port === fork.connection?.port)).toBe(false);
   expect(managed.standIn().violations).toEqual([]);
 });

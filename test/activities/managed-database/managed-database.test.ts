@@ -10,6 +10,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vi
 import type { Fault } from '../../../deploy/sandbox/stand-ins/digitalocean/faults.ts';
 import type { ChangeInput } from '../../../src/activities/contracts.ts';
 import { withDatabase } from '../../../src/activities/recovery/database.ts';
+import type { ManagedDatabase } from '../../../src/activities/digitalocean/client.ts';
 import { apply, read } from '../../../src/activities/kubernetes/apply.ts';
 import {
   createManagedDatabaseActivities,
@@ -178,6 +179,32 @@ test('a fork is made once, whose account works, with the trusted sources of the 
     expect(JSON.stringify(result)).not.toContain(kept!['password']!);
     expect(JSON.stringify(result)).not.toContain(access!.account.password.reveal());
   }
+});
+
+test('a fork has its source’s place, size and project, and not what an account gives by default', async () => {
+  await stage.activities.forkDatabase(stage.input);
+  const source = await managed.api.databaseCluster(ownClusterId);
+  const [fork] = await forks();
+  const copied = ({ region, size, nodes, storageMib, series }: ManagedDatabase) => ({
+    ...{ region, size, nodes, storageMib, series },
+  });
+  expect(copied(fork!)).toEqual(copied(source));
+  expect([fork!.privateNetwork, fork!.project]).toEqual([source.privateNetwork, source.project]);
+});
+
+test('a site in the private network goes on there', async () => {
+  const { activities, input, site, operationId, time } = stage;
+  site.database.host = '127.0.0.1';
+  const { host, port } = (await activities.forkDatabase(input)) as { host: string; port: number };
+  expect(host).toBe('127.0.0.1');
+  const moved = await activities.moveToForkedDatabase(input);
+  expect(moved).toMatchObject({ siteFile: { 'database.host': '127.0.0.1' } });
+  expect(await templateText()).toContain(`"127.0.0.1:${port}"`);
+  const deps = { kubernetes: stage.k, secrets: createSecretResolver({ env: {} }) };
+  const access = await forkedDatabaseAccess(deps, site, operationId, time);
+  const [rows] = await withDatabase(access!, (each) => each.query('SELECT id FROM entries'));
+  expect(rows).toEqual([{ id: 1 }]);
+  await activities.moveBackFromForkedDatabase(input);
 });
 
 test('a lost answer, a limit and an outage make no second cluster', async () => {

@@ -308,6 +308,21 @@ describe('one wrong field', () => {
   });
 });
 
+test('snapshots of a share need a token: the share’s own, or that of the managed database', async () => {
+  const issues = (changed: object, managed?: object) => {
+    const site = withField('storage.provisioner', {
+      ...{ kind: 'digitalocean-nfs', server: '10.0.0.2', path: '/1/share' },
+      ...{ shareId: '9cc10173-e9ea-4176-9dbc-a4cee4c4ff30', ...changed },
+    }) as { database: object };
+    return issuesOf({ ...site, database: { ...site.database, managed } });
+  };
+  expect(await issues({})).toMatchObject([{ path: 'storage.provisioner.token', found: 'nothing' }]);
+  expect(await issues({ token: 'env:SHARE_TOKEN' })).toEqual([]);
+  expect(await issues({ shareId: undefined })).toEqual([]);
+  const clusterId = '9cc10173-e9ea-4176-9dbc-a4cee4c4ff30';
+  expect(await issues({}, { provider: 'digitalocean', clusterId, token: 'env:T' })).toEqual([]);
+});
+
 describe('host names from Terraform', () => {
   const site = (...variables: string[]) => ({
     ...acme(),

@@ -1,6 +1,6 @@
 /**
  * Proves what packet filter rules follow from trusted sources, and how the log of a server is read. That the rules refuse and
- * let in is proved in the sandbox, where they are made.
+ * let in is proved by test/activities/digitalocean/trusted-sources.test.ts.
  */
 import { expect, test } from 'vitest';
 import {

@@ -66,6 +66,7 @@ const keysFile = (): string => join(folder, 'spaces-keys.json');
 function handlers(): Handlers {
   const cluster: StoredCluster = {
     ...{ id: clusterId, name: 'acme-db', region: 'nyc3', host: 'db.presslift.test', port: 13306 },
+    privateHost: 'private-db.presslift.test',
     ...{ size: 'db-s-1vcpu-1gb', nodes: 1, storageMib: 10_240, tags: [], rules: [], fork: null },
     privateNetwork: 'd455e75d-4858-4eec-8c95-da2f0a5f93a7',
     projectId: '9cc10173-e9ea-4176-9dbc-a4cee4c4ff31',
@@ -116,9 +117,17 @@ function handlers(): Handlers {
         make: ({ name }) => void events.push(`make ${name}`),
         remove: async ({ name }) => void events.push(`remove ${name}`),
       },
-      placeFor: async (name) => ({ host: `${name}.db.presslift.test`, port: 13310 }),
+      placeFor: async (name) => ({
+        ...{ host: `${name}.db.presslift.test`, port: 13310 },
+        privateHost: `${name}.private-db.presslift.test`,
+      }),
       applyFirewall: async () => void events.push('firewall'),
-      retire: async ({ name }) => void events.push(`retire ${name}`),
+      forget: async ({ id, name }) => {
+        events.push(`forget ${name}`);
+        await databases.update((state) => {
+          state.clusters = state.clusters.filter((each) => each.id !== id);
+        });
+      },
       passwordChanged: async (user) => void events.push(`password of ${user}`),
     }),
     ...nfs.handlers,
@@ -181,6 +190,7 @@ describe('through the official client', () => {
       ...{ name: 'acme-db', engine: 'mysql', status: 'online', region: 'nyc3' },
       ...{ version: '9.7', semanticVersion: '9.7.4' },
       connection: { host: 'db.presslift.test', port: 13306 },
+      privateConnection: { host: 'private-db.presslift.test', port: 13306 },
     });
   });
 
@@ -302,6 +312,7 @@ describe('changing databases', () => {
     expect(json['database']).toMatchObject({
       ...{ name: 'acme-restored', status: 'creating' },
       connection: { host: 'acme-restored.db.presslift.test', port: 13310 },
+      private_connection: { host: 'acme-restored.private-db.presslift.test', port: 13310 },
       rules: [{ type: 'ip_addr', value: '192.0.2.7' }],
     });
     expect((await keptClusters())[1]?.fork).toMatchObject({ at: time, backupId: id });
@@ -331,7 +342,7 @@ describe('changing databases', () => {
     const { id } = json['database'] as { id: string };
     events.length = 0;
     expect((await api('DELETE', `/v2/databases/${id}`)).status).toBe(204);
-    expect(events).toEqual(['remove acme-restored', 'retire acme-restored', 'firewall']);
+    expect(events).toEqual(['remove acme-restored', 'forget acme-restored']);
     expect((await api('GET', `/v2/databases/${id}`)).status).toBe(404);
     expect((await api('DELETE', `/v2/databases/${clusterId}`)).json['id']).toBe('forbidden');
   });
@@ -431,6 +442,18 @@ describe('NFS', () => {
     expect((await api('POST', '/v2/nfs', small)).json['id']).toBe('bad_request');
   });
 
+  test('a copy that broke off with the process has failed at the next start', async () => {
+    const { id, region } = await share();
+    await product().createNfsSnapshot({ id, region }, 'daily');
+    await nfs.settled();
+    const kept = JSON.parse(await readFile(join(folder, 'nfs.json'), 'utf8')) as NfsState;
+    kept.snapshots[0]!.status = 'CREATING';
+    await writeFile(join(folder, 'nfs.json'), JSON.stringify(kept));
+    await start();
+    await nfs.resume();
+    expect(await product().nfsSnapshots({ id, region })).toMatchObject([{ status: 'FAILED' }]);
+  });
+
   test('a deleted share is gone with its snapshots', async () => {
     const { id, region, folder: files } = await share();
     await product().createNfsSnapshot({ id, region }, 'daily');
@@ -458,6 +481,33 @@ describe('faults', () => {
     await setFaults([{ status: 429, retryAfterSeconds: 7, times: 1 }]);
     const { headers, json } = await api('GET', '/v2/databases');
     expect([headers.get('retry-after'), json['id']]).toEqual(['7', 'too_many_requests']);
+  });
+
+  test('can say that the hour is used up, or be a page of something in between', async () => {
+    await setFaults([{ status: 429, resetAfterSeconds: 600, times: 1 }]);
+    const { headers } = await api('GET', '/v2/databases');
+    expect(headers.get('retry-after')).toBeNull();
+    expect(headers.get('ratelimit-remaining')).toBe('0');
+    expect(Number(headers.get('ratelimit-reset'))).toBe(clock.getTime() / 1000 + 600);
+    await setFaults([{ status: 200, notJson: true }]);
+    const page = await fetch(`${endpoint}/v2/databases`, {
+      headers: { authorization: `Bearer ${token}` },
+    });
+    expect([page.status, page.headers.get('content-type')]).toEqual([200, 'text/html']);
+  });
+
+  test.each([
+    ['an operation that there is not', { operation: 'databases_get_clusters' }, 'no operation'],
+    ['an unknown member', { operation: 'databases_get_cluster', state: 500 }, 'state'],
+    ['a status that is none', { status: '500' }, 'number'],
+    ['an error that is none', { status: 204 }, 'from 400 on'],
+    ['a fault that never fires', { status: 500, times: 0 }, 'times'],
+  ])('with %s are refused, and those of before stay', async (_, fault, message) => {
+    await setFaults([{ status: 503 }]);
+    const refused = await setFaults([fault]);
+    expect(refused.status).toBe(400);
+    expect(((await refused.json()) as { message: string }).message).toContain(message);
+    expect(await status()).toBe(503);
   });
 
   test('can lose the answer of what was done', async () => {
@@ -602,7 +652,10 @@ describe('every answer', () => {
     await start({ limits: { perHour: 10, perMinute: 2 } });
     const status = async () => (await api('GET', '/v2/databases')).status;
     expect([await status(), await status(), await status()]).toEqual([200, 200, 429]);
-    expect((await api('GET', '/v2/databases')).headers.get('retry-after')).toBe('60');
+    const { headers } = await api('GET', '/v2/databases');
+    expect(headers.get('retry-after')).toBe('60');
+    // As the specification says of a burst, however many are left in the hour.
+    expect(headers.get('ratelimit-remaining')).toBe('0');
     clock = new Date(clock.getTime() + 60_001);
     expect(await status()).toBe(200);
   });
@@ -611,6 +664,10 @@ describe('every answer', () => {
     await start({ limits: { perHour: 2, perMinute: 250 } });
     const status = async () => (await api('GET', '/v2/databases')).status;
     expect([await status(), await status(), await status()]).toEqual([200, 200, 429]);
+    const { headers } = await api('GET', '/v2/databases');
+    expect(headers.get('retry-after')).toBeNull();
+    expect(headers.get('ratelimit-remaining')).toBe('0');
+    expect(Number(headers.get('ratelimit-reset'))).toBe(clock.getTime() / 1000 + 3600);
   });
 
   test('of another path or method is 404', async () => {

@@ -20,6 +20,13 @@ export interface ClusterRequest {
   backup_restore?: { database_name: string; backup_created_at?: string };
 }
 
+/** What a cluster gets that names none; other than the sandbox's own cluster has, as an account's can be. */
+const defaults = {
+  storageMib: 10_240,
+  privateNetwork: '5a4981aa-9653-4bd1-bef5-d6bff52042e4',
+  projectId: '4e1bfbc3-dc3e-41f2-a18f-1b4d7ba71679',
+} as const;
+
 /**
  * Checks the request, finds the backup, and keeps the cluster as one that is being made.
  * @throws ApiError
@@ -48,25 +55,25 @@ export async function createCluster(
   }
   const backup = newestUntil(await backups.of(source.id), wanted);
   if (!backup) refuse('there is no backup from before that time.');
-  const cluster: StoredCluster = {
+  const cluster: Omit<StoredCluster, 'host' | 'privateHost' | 'port'> = {
     ...{ id: randomUUID(), name, region: request.region, size: request.size },
     nodes: request.num_nodes,
-    storageMib: request.storage_size_mib ?? source.storageMib,
-    privateNetwork: request.private_network_uuid ?? source.privateNetwork,
-    projectId: request.project_id ?? source.projectId,
+    storageMib: request.storage_size_mib ?? defaults.storageMib,
+    privateNetwork: request.private_network_uuid || defaults.privateNetwork,
+    projectId: request.project_id ?? defaults.projectId,
     tags: request.tags ?? [],
     createdAt: now().toISOString(),
-    ...(await placeFor(name)),
     rules: keptRules(request.rules ?? [], now()),
     passwords: {},
     fork: { sourceId: source.id, at: wanted, backupId: backup!.id, state: 'creating' },
   };
-  await file.update((state) => {
-    // Again, now that nothing can come in between.
+  return file.update(async (state) => {
+    // Again, now that nothing can come in between; a port is free only until the next one takes it.
     if (state.clusters.some((each) => each.name === name)) refuse('cluster name is not available.');
-    state.clusters.push(cluster);
+    const kept = { ...cluster, ...(await placeFor(name, state.clusters)) };
+    state.clusters.push(kept);
+    return kept;
   });
-  return cluster;
 }
 
 /** The second that a time is in, ISO 8601. */

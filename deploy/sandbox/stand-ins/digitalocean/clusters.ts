@@ -20,9 +20,7 @@ export interface ForkState {
   at: string | null;
   /** The base backup that it began as. */
   backupId: string;
-  state: 'creating' | 'online' | 'failed';
-  /** Why it failed, for the log and the control endpoint. */
-  problem?: string;
+  state: 'creating' | 'online';
 }
 
 export interface StoredCluster {
@@ -38,6 +36,8 @@ export interface StoredCluster {
   /** ISO 8601. */
   createdAt: string;
   host: string;
+  /** Its name in the private network: another one, at the same server and port. */
+  privateHost: string;
   port: number;
   rules: FirewallRule[];
   /** Passwords that the API shows, by user. */

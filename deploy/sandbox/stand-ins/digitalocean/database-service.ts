@@ -34,8 +34,8 @@ export interface DatabaseServiceOptions {
   addresses: readonly string[];
   /** Where the stand-in's own connections come from. */
   from?: string;
-  /** Host name of a new cluster. */
-  hostOf(name: string): string;
+  /** Host names of a new cluster. */
+  hostsOf(name: string): Pick<StoredCluster, 'host' | 'privateHost'>;
   ports: { first: number; last: number };
   network: {
     firewall(clusters: readonly GuardedCluster[]): Promise<void>;
@@ -73,10 +73,11 @@ export function createDatabaseService(options: DatabaseServiceOptions): Database
     ...{ runtime: options.runtime, daemons: options.daemons, component: options.component },
     ...{ addresses: options.addresses, certificates: options.certificates, backups, file, log },
     sourceOf: async (id) => serverOf(findCluster(await file.read(), id)),
-    async announce({ host }) {
+    async announce({ host, privateHost }) {
       await publish();
-      await network.awaitName(host);
+      for (const name of [host, privateHost]) await network.awaitName(name);
     },
+    forget,
   });
 
   function serverOf(cluster: StoredCluster): SourceServer {
@@ -87,17 +88,25 @@ export function createDatabaseService(options: DatabaseServiceOptions): Database
 
   async function publish(): Promise<void> {
     const { clusters } = await file.read();
-    await network.publish(clusters.filter(({ fork }) => fork).map(({ host }) => host));
+    const forked = clusters.filter(({ fork }) => fork);
+    await network.publish(forked.flatMap(({ host, privateHost }) => [host, privateHost]));
+  }
+
+  async function forget(cluster: StoredCluster): Promise<void> {
+    await file.update((state) => {
+      state.clusters = state.clusters.filter(({ id }) => id !== cluster.id);
+    });
+    await publish();
+    await applyFirewall();
   }
 
   const applyFirewall = async (): Promise<void> => network.firewall((await file.read()).clusters);
 
-  async function placeFor(name: string): Promise<{ host: string; port: number }> {
-    const { clusters } = await file.read();
+  async function placeFor(name: string, clusters: readonly StoredCluster[]) {
     for (let port = options.ports.first; port <= options.ports.last; port += 1) {
       if (clusters.some((cluster) => cluster.port === port)) continue;
       const free = options.addresses.map((address) => isFree({ component: '', address, port }));
-      if (!(await Promise.all(free)).includes(false)) return { host: options.hostOf(name), port };
+      if (!(await Promise.all(free)).includes(false)) return { ...options.hostsOf(name), port };
     }
     throw new ApiError(422, 'unprocessable_entity', 'no more clusters can be made here.');
   }
@@ -113,7 +122,8 @@ export function createDatabaseService(options: DatabaseServiceOptions): Database
   }
 
   const handlers = databaseHandlers({
-    ...{ file, ca: options.ca, administrator, backups, forks, placeFor, applyFirewall, now },
+    ...{ file, ca: options.ca, administrator, backups, forks, placeFor, now },
+    ...{ applyFirewall, forget },
     databaseOf: (cluster) =>
       createManagedDatabase({
         ...{ host: cluster.host, address: options.addresses[0]!, from: options.from },
@@ -121,7 +131,6 @@ export function createDatabaseService(options: DatabaseServiceOptions): Database
         password: () => cluster.passwords[administrator] ?? '',
         socket: own || cluster.fork ? socketOf(serverOf(cluster).folders) : null,
       }),
-    retire: publish,
     passwordChanged: (user, password) => options.passwordChanged(user, password),
   });
 
@@ -131,8 +140,11 @@ export function createDatabaseService(options: DatabaseServiceOptions): Database
       await file.update((state) => {
         const kept = state.clusters.find(({ id }) => id === ownCluster.id);
         if (!kept) state.clusters.unshift(ownCluster);
-        // Passwords of the sandbox's own users are kept with its other credentials.
-        else Object.assign(kept.passwords, ownCluster.passwords);
+        else {
+          kept.privateHost = ownCluster.privateHost;
+          // Passwords of the sandbox's own users are kept with its other credentials.
+          Object.assign(kept.passwords, ownCluster.passwords);
+        }
       });
       await applyFirewall();
       await publish();

@@ -20,12 +20,15 @@ export interface DatabaseOptions {
     make(cluster: StoredCluster): void;
     remove(cluster: StoredCluster): Promise<void>;
   };
-  /** Host name and port for a new cluster. */
-  placeFor: (name: string) => Promise<{ host: string; port: number }>;
+  /** Host names for a new cluster, and a port that is free besides those of the clusters that there are. */
+  placeFor: (
+    name: string,
+    clusters: readonly StoredCluster[],
+  ) => Promise<Pick<StoredCluster, 'host' | 'privateHost' | 'port'>>;
   /** Puts trusted sources of all clusters into force. */
   applyFirewall: () => Promise<void>;
-  /** Called when a cluster is gone. */
-  retire(cluster: StoredCluster): Promise<void>;
+  /** Forgets a cluster whose server is gone, with its name and its rules. */
+  forget(cluster: StoredCluster): Promise<void>;
   /** Called with a password that was changed on the sandbox's own server. */
   passwordChanged(user: string, password: string): Promise<void>;
   now: () => Date;
@@ -70,7 +73,7 @@ export function databaseHandlers(options: DatabaseOptions): Handlers {
     return user;
   }
 
-  function connection({ host, port, passwords }: StoredCluster) {
+  function connection({ port, passwords }: StoredCluster, host: string) {
     const password = passwords[administrator] ?? '';
     const url = new URL(`mysql://${host}:${port}/defaultdb?ssl-mode=REQUIRED`);
     url.username = administrator;
@@ -104,8 +107,8 @@ export function databaseHandlers(options: DatabaseOptions): Handlers {
       tags: cluster.tags,
       db_names: facts?.databases ?? null,
       users: facts?.users.map((user) => shownUser(cluster, user)) ?? null,
-      connection: connection(cluster),
-      private_connection: connection(cluster),
+      connection: connection(cluster, cluster.host),
+      private_connection: connection(cluster, cluster.privateHost),
       maintenance_window: { day: 'tuesday', hour: '08:00:00', pending: false },
       rules: shownRules(cluster),
       storage_size_mib: cluster.storageMib,
@@ -144,11 +147,7 @@ export function databaseHandlers(options: DatabaseOptions): Handlers {
         throw new ApiError(403, 'forbidden', "The sandbox's own cluster cannot be destroyed.");
       }
       await options.forks.remove(cluster);
-      await file.update((state) => {
-        state.clusters = state.clusters.filter(({ id }) => id !== cluster.id);
-      });
-      await options.retire(cluster);
-      await options.applyFirewall();
+      await options.forget(cluster);
       return { status: 204 };
     },
     databases_get_ca: async (request) => {

@@ -39,11 +39,16 @@ export interface ForkOptions {
   sourceOf(clusterId: string): Promise<SourceServer>;
   /** Makes the cluster's name known before it is online; resolves when it is. */
   announce(cluster: StoredCluster): Promise<void>;
+  /** Forgets a cluster whose server is gone, with its name and its rules. */
+  forget(cluster: StoredCluster): Promise<void>;
   log: (line: string) => void;
 }
 
 export interface Forks {
-  /** Restores and starts the cluster in the background; its state says how it ends. */
+  /**
+   * Restores and starts the cluster in the background. One whose restore fails is removed: the specification has no word
+   * for it, and a client would wait for it in vain.
+   */
   make(cluster: StoredCluster): void;
   /** Starts what ran before the sandbox went down, and begins anew what was not finished. */
   resume(): Promise<void>;
@@ -178,20 +183,25 @@ export function createForks(options: ForkOptions): Forks {
     await stop(cluster);
     await start(cluster);
     await options.announce(cluster);
-    await change(cluster, { state: 'online' });
+    await setOnline(cluster);
     await backups.takeWhenDue(server(cluster));
   }
 
   /** Nothing for a cluster that has been deleted in the meantime, or when the stand-in ends. */
-  async function change(
-    cluster: StoredCluster,
-    changed: Partial<NonNullable<StoredCluster['fork']>>,
-  ): Promise<void> {
+  async function setOnline(cluster: StoredCluster): Promise<void> {
     if (abandoned) return;
     await file.update((state) => {
       const kept = state.clusters.find(({ id }) => id === cluster.id);
-      if (kept?.fork) Object.assign(kept.fork, changed);
+      if (kept?.fork) kept.fork.state = 'online';
     });
+  }
+
+  /** Ends the cluster's server and removes everything of it. */
+  async function discard(cluster: StoredCluster): Promise<void> {
+    await stop(cluster);
+    await backups.removeAll(cluster.id);
+    await rm(join(home, cluster.id.slice(0, 8)), { recursive: true, force: true });
+    await options.certificates.remove(cluster);
   }
 
   function make(cluster: StoredCluster): void {
@@ -201,8 +211,10 @@ export function createForks(options: ForkOptions): Forks {
         if (removed.has(cluster.id) || abandoned) return;
         const problem = error instanceof Error ? error.message : String(error);
         log(`FORK ${cluster.name} failed: ${problem}`);
-        await change(cluster, { state: 'failed', problem });
+        await discard(cluster);
+        await options.forget(cluster);
       })
+      .catch((error: unknown) => log(`FORK ${cluster.name} is not removed: ${String(error)}`))
       .finally(() => underWay.delete(cluster.id));
     underWay.set(cluster.id, work);
   }
@@ -227,10 +239,7 @@ export function createForks(options: ForkOptions): Forks {
       // A restore that is under way loses its server, and so ends.
       await stop(cluster);
       await underWay.get(cluster.id);
-      await stop(cluster);
-      await backups.removeAll(cluster.id);
-      await rm(join(home, cluster.id.slice(0, 8)), { recursive: true, force: true });
-      await options.certificates.remove(cluster);
+      await discard(cluster);
     },
     settled,
     async abandon() {

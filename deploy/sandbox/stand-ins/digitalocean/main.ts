@@ -14,7 +14,6 @@ import { ensureCertificateAuthority, issueCertificate } from '../../pki.ts';
 import {
   databaseClusterId,
   databaseForkPorts,
-  domain,
   hostNames,
   network,
   paths,
@@ -50,7 +49,7 @@ const ownCluster: StoredCluster = {
   privateNetwork: 'd455e75d-4858-4eec-8c95-da2f0a5f93a7',
   projectId: '9cc10173-e9ea-4176-9dbc-a4cee4c4ff31',
   createdAt: (await stat(home)).birthtime.toISOString(),
-  ...{ host: hostNames.database, port: ports.database },
+  ...{ host: hostNames.database, privateHost: hostNames.privateDatabase, port: ports.database },
   passwords: {
     [administrator]: credentials.databaseAdminPassword,
     wordpress: credentials.wordpressDatabasePassword,
@@ -93,7 +92,7 @@ const databases = createDatabaseService({
         name: certificateName(cluster),
         // A certificate's common name has 64 characters at most; clients read the other names.
         commonName: 'database cluster',
-        dnsNames: [cluster.host],
+        dnsNames: [cluster.host, cluster.privateHost],
         usages: ['server'],
       }),
     async remove(cluster) {
@@ -103,7 +102,10 @@ const databases = createDatabaseService({
   },
   addresses: [network.loopback, network.nodeAddress],
   from: network.provider,
-  hostOf: (name) => `${name}.db.${domain}`,
+  hostsOf: (name) => ({
+    host: `${name}.${hostNames.database}`,
+    privateHost: `${name}.${hostNames.privateDatabase}`,
+  }),
   ports: databaseForkPorts,
   network: { firewall: applyFirewall, publish: publishDatabaseNames, awaitName },
   async passwordChanged(user, password) {
@@ -135,5 +137,6 @@ const { server } = createStandIn({
   control: { takeBackup: databases.takeBackup, addShare: nfs.addShare },
   log,
 });
+await nfs.resume();
 await databases.start();
 await serve(server, network.loopback, ports.digitalocean);

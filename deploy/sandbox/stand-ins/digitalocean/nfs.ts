@@ -60,6 +60,8 @@ export interface Nfs {
   handlers: Handlers;
   /** Makes a share of a folder that is there already. */
   addShare: (share: { name: string; region: string; folder: string }) => Promise<object>;
+  /** Ends what an earlier process left: a copy that broke off has no instant any more, and so has failed. */
+  resume(): Promise<void>;
   /** Resolves when no copy is under way. */
   settled(): Promise<void>;
 }
@@ -232,6 +234,13 @@ export function createNfs(file: JsonFile<NfsState>, home: string, now: () => Dat
     async addShare({ name, region, folder }) {
       const rest = { sizeGib: smallestGib, vpcIds: ['default'], tier: 'standard', ours: false };
       return shownShare(await keep({ name, region, folder, ...rest }));
+    },
+    async resume() {
+      await file.update((state) => {
+        for (const snapshot of state.snapshots) {
+          if (snapshot.status === 'CREATING') snapshot.status = 'FAILED';
+        }
+      });
     },
     settled,
   };

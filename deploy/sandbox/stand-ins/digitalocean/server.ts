@@ -10,7 +10,15 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { readBody, sameSecret, send } from '../http.ts';
 import { ApiError, notFound } from './api-error.ts';
 import type { Control, Fault } from './faults.ts';
-import { controlAnswer, controlPath, faultError, Faults } from './faults.ts';
+import {
+  betweenPage,
+  controlAnswer,
+  controlPath,
+  faultError,
+  faultHeaders,
+  Faults,
+  goesWrong,
+} from './faults.ts';
 import type { Limits } from './rate-limit.ts';
 import { publishedLimits, RateLimiter } from './rate-limit.ts';
 import type { Answer, CheckedRequest, Operation, RequestProblem } from './specification.ts';
@@ -74,23 +82,27 @@ export function createStandIn({
   const faults = new Faults();
   const control: Control = {
     ...extraControl,
+    operations: ids,
     faults,
     limits: { get: () => limiter.limits, set: (changed) => void (limiter.limits = changed) },
   };
 
-  /** Goes wrong as a fault asks for, and keeps the header that it names. */
-  function fail(fault: Fault, headers: Record<string, string>): never {
+  /** Goes wrong as a fault asks for, with the headers that it names; answers only with what is no part of the API. */
+  function fail(fault: Fault, headers: Record<string, string>): Answer & { html?: string } {
     if (fault.disconnect) throw new Disconnect();
-    if (fault.retryAfterSeconds !== undefined) {
-      headers['retry-after'] = String(fault.retryAfterSeconds);
-    }
-    throw faultError(fault);
+    Object.assign(headers, faultHeaders(fault, now()));
+    if (!fault.notJson) throw faultError(fault);
+    return { status: fault.status ?? 502, headers, html: betweenPage };
   }
 
-  async function answer(request: IncomingMessage, url: URL, requestId: string): Promise<Answer> {
+  async function answer(
+    request: IncomingMessage,
+    url: URL,
+    requestId: string,
+  ): Promise<Answer & { html?: string }> {
     const given = bearerToken(request);
-    const nowMs = now().getTime();
-    const quota = limiter.take(given ?? `anonymous ${request.socket.remoteAddress}`, nowMs);
+    const who = given ?? `anonymous ${request.socket.remoteAddress}`;
+    const quota = limiter.take(who, now().getTime());
     const headers: Record<string, string> = {
       'x-request-id': requestId,
       'ratelimit-limit': String(quota.limit),
@@ -104,20 +116,20 @@ export function createStandIn({
         throw new ApiError(401, 'unauthorized', 'Unable to authenticate you.');
       }
       if (!quota.allowed) {
-        headers['retry-after'] = String(Math.max(1, quota.resetSeconds - Math.floor(nowMs / 1000)));
+        const { retryAfterSeconds } = quota;
+        if (retryAfterSeconds !== null) headers['retry-after'] = String(retryAfterSeconds);
         throw new ApiError(429, 'too_many_requests', 'API rate limit exceeded.');
       }
       if (!matched) throw notFound();
       const { operation, path } = matched;
       const fault = faults.take(operation.id);
-      const goesWrong = fault?.status !== undefined || fault?.disconnect === true;
       if (fault?.delayMs) await sleep(fault.delayMs);
-      if (fault && goesWrong && !fault.after) fail(fault, headers);
+      if (fault && goesWrong(fault) && !fault.after) return fail(fault, headers);
       const query = Object.fromEntries(url.searchParams);
       const checked: HandlerRequest = { path, query, url, body: await jsonBody(request) };
       refuseProblems(operation, operation.checkRequest(checked));
       result = await handlers[operation.id]!(checked);
-      if (fault && goesWrong) fail(fault, headers);
+      if (fault && goesWrong(fault)) return fail(fault, headers);
     } catch (error) {
       if (error instanceof Disconnect) throw error;
       result = errorAnswer(error, requestId, log);
@@ -144,9 +156,10 @@ export function createStandIn({
       return;
     }
     const requestId = randomUUID();
-    const { status, body, headers } = await answer(request, url, requestId);
+    const { status, body, headers, html } = await answer(request, url, requestId);
     log(`${request.method} ${url.pathname} ${status} ${requestId}`);
-    send(response, status, body, headers);
+    if (html === undefined) send(response, status, body, headers);
+    else response.writeHead(status, { ...headers, 'content-type': 'text/html' }).end(html);
   }
 
   const server = createServer((request, response) => {
