@@ -1,11 +1,18 @@
+import type { V1Secret } from '@kubernetes/client-node';
 import type { Connection, RowDataPacket } from 'mysql2/promise';
 import { siteDatabasePrefix } from '../../domain/recovery/drill-place.ts';
+import { sealSecret } from '../../domain/recovery/drill-template.ts';
 import type { DatabaseManifest } from '../../domain/recovery/point.ts';
 import { drillDatabasePrefix } from '../../domain/recovery/request.ts';
 import type { Site } from '../../domain/site/schema.ts';
+import type { DrillPlace } from '../contracts.ts';
+import type { DatabaseAccount } from '../database/connection.ts';
 import { failure } from '../failure.ts';
+import { read } from '../kubernetes/apply.ts';
+import type { KubernetesClients } from '../kubernetes/clients.ts';
+import { Secret } from '../secrets/secret.ts';
 
-/** What WordPress needs in its own schema, and triggers of the dump besides. */
+/** What WordPress needs in its own schema, and what the dump's triggers, views, routines and events take, to be made and to run. */
 const privileges = [
   'SELECT',
   'INSERT',
@@ -20,6 +27,11 @@ const privileges = [
   'LOCK TABLES',
   'EXECUTE',
   'TRIGGER',
+  'CREATE VIEW',
+  'SHOW VIEW',
+  'CREATE ROUTINE',
+  'ALTER ROUTINE',
+  'EVENT',
 ].join(', ');
 
 /**
@@ -49,6 +61,25 @@ export async function ensureDrillDatabase(
   await admin.query(
     `CREATE DATABASE IF NOT EXISTS ${admin.escapeId(name)}${charsetClause(manifest)}`,
   );
+}
+
+/**
+ * The throwaway account, which reaches nothing but its own schema.
+ * @throws PreconditionFailed when the drill's namespace does not have its password (any more)
+ */
+export async function drillAccount(
+  k: KubernetesClients,
+  { namespace, database }: DrillPlace,
+): Promise<DatabaseAccount> {
+  const ref = { apiVersion: 'v1', kind: 'Secret', namespace, name: sealSecret };
+  const drawn = (await read<V1Secret>(k, ref))?.data?.['password'];
+  if (drawn === undefined) {
+    throw failure('PreconditionFailed', `${namespace} has no Secret ${sealSecret}`);
+  }
+  return {
+    username: database,
+    password: new Secret(Buffer.from(drawn, 'base64').toString('utf8')),
+  };
 }
 
 /** Removes a throwaway schema and its user; what is not there is no error. */

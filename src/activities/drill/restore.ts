@@ -20,6 +20,7 @@ import type { DrillActivities, DrillFindings, DrillInput } from '../contracts.ts
 import { databaseAccess, withDatabase } from '../recovery/database.ts';
 import { restoreDatabase, restoreFiles } from '../recovery/restore.ts';
 import { clusterOf, pointOf, timed, type DrillDeps } from './deps.ts';
+import { drillAccount } from './database.ts';
 import { findingsOf } from './failures.ts';
 import { created } from './place.ts';
 import { drillVolumes } from './volumes.ts';
@@ -151,6 +152,8 @@ async function restoredDatabase(
       usable: false,
     };
   }
+  // What the dump brings may name the live schema, and the copy sets it off: it must not run for somebody who may write there.
+  const owner = await drillAccount(clusterOf(deps, site), place);
   const { manifest, differences } = await timed(deps, stages, 'database', () =>
     restoreDatabase(deps, site, {
       namespace: place.namespace,
@@ -158,8 +161,7 @@ async function restoredDatabase(
       operationId,
       point,
       schema: place.database,
-      // The live site's account has no rights here, and what belongs to it would not work.
-      definers: 'strip',
+      definers: owner,
     }),
   );
   const access = await databaseAccess(deps, site, 'admin');

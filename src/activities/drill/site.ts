@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto';
-import type { V1Secret } from '@kubernetes/client-node';
 import type { CriterionResult } from '../../domain/criterion.ts';
 import { drillCriterion, noneMeasured } from '../../domain/recovery/drill-criteria.ts';
 import {
@@ -17,16 +16,15 @@ import {
   wordpressCriteriaIds,
   type FoundSentinel,
 } from '../../domain/recovery/drill-wordpress.ts';
-import { sealSecret } from '../../domain/recovery/drill-template.ts';
 import type { DrillStage, RecoveryPoint, WordPressPart } from '../../domain/recovery/point.ts';
 import type { Site } from '../../domain/site/schema.ts';
 import type { DrillActivities, DrillInput } from '../contracts.ts';
 import { failure, failureTypeOf } from '../failure.ts';
-import { read } from '../kubernetes/apply.ts';
 import type { KubernetesClients } from '../kubernetes/clients.ts';
 import { onePhpPod } from '../kubernetes/php-pods.ts';
 import { runToolboxJob } from '../recovery/toolbox.ts';
 import { askCopy, copyPod } from './agent.ts';
+import { drillAccount } from './database.ts';
 import { clusterOf, pointOf, scripts, timed, type DrillDeps } from './deps.ts';
 import { findingsOf } from './failures.ts';
 import { lastLine, pointObjects } from './objects.ts';
@@ -143,17 +141,8 @@ function sealCriterion({ seal }: CopyLook, answers: PageAnswer[], name: string):
 
 /** The same for every attempt: a Job of an earlier one may still be logging in. */
 async function loginPassword(k: KubernetesClients, { place }: DrillInput): Promise<string> {
-  const { namespace } = place;
-  const seal = await read<V1Secret>(k, {
-    apiVersion: 'v1',
-    kind: 'Secret',
-    namespace,
-    name: sealSecret,
-  });
-  const drawn = seal?.data?.['password'];
-  if (drawn === undefined)
-    throw failure('PreconditionFailed', `${namespace} has no Secret ${sealSecret}`);
-  return createHash('sha256').update(`login ${drawn}`).digest('base64url');
+  const { password } = await drillAccount(k, place);
+  return createHash('sha256').update(`login ${password.reveal()}`).digest('base64url');
 }
 
 async function askForPages(

@@ -7,7 +7,7 @@ import type { DatabaseManifest, RecoveryPoint } from '../../domain/recovery/poin
 import type { Site } from '../../domain/site/schema.ts';
 import type { Connection, RowDataPacket } from 'mysql2/promise';
 import { heartbeat } from '../activity-context.ts';
-import type { VerifiedConnectionOptions } from '../database/connection.ts';
+import type { DatabaseAccount, VerifiedConnectionOptions } from '../database/connection.ts';
 import { failure } from '../failure.ts';
 import { databaseAccess, measureDatabase, mysqlFiles, withDatabase } from './database.ts';
 import { siteCluster, type RecoveryCoreDeps } from './deps.ts';
@@ -116,10 +116,10 @@ export interface RestoreDatabaseInput {
   /** Who restores; default: the administrator of the site file. */
   access?: VerifiedConnectionOptions;
   /**
-   * `keep`: triggers, routines, events and views belong to whom they belonged, where the account may do that. `strip`: to
-   * the account that restores. Default `keep`.
+   * For whom triggers, routines, events and views run. `keep`: whom they ran for, or where the account may not name others,
+   * the account that restores. An account: that one, whatever the one that restores may do. Default `keep`.
    */
-  definers?: 'keep' | 'strip';
+  definers?: 'keep' | DatabaseAccount;
 }
 
 /**
@@ -142,6 +142,7 @@ export async function restoreDatabase(
     await refuseOthersSchema(connection, site, schema);
     return abilitiesOf(connection);
   });
+  const definers = definersOf(access, input.definers ?? 'keep', abilities.setDefiner);
   const repository = await repositoryOf(deps, site);
   await runToolboxJob(siteCluster(deps, site), site, {
     namespace: input.namespace,
@@ -153,16 +154,30 @@ export async function restoreDatabase(
       SNAPSHOT: database.snapshotId,
       SCHEMA: schema,
       TOTAL: String(database.bytes),
-      STRIP_DEFINERS: input.definers === 'strip' || !abilities.setDefiner ? 'yes' : 'no',
       SESSION: abilities.session,
+      ...definers.env,
     },
-    secretFiles: { ...repository.secretFiles, ...mysqlFiles(access) },
+    secretFiles: { ...repository.secretFiles, ...mysqlFiles(access), ...definers.secretFiles },
     timeoutMs: restoreTimeoutMs,
   });
   const manifest = await measureDatabase(access, schema, (table) =>
     heartbeat({ measuring: table }),
   );
   return { manifest, differences: compareDatabases(database.manifest, manifest) };
+}
+
+/** What the script is told of definers. */
+function definersOf(
+  access: VerifiedConnectionOptions,
+  wanted: NonNullable<RestoreDatabaseInput['definers']>,
+  setDefiner: boolean,
+): { env: Record<string, string>; secretFiles?: Record<string, string> } {
+  if (wanted === 'keep') return { env: { DEFINERS: setDefiner ? 'keep' : 'strip' } };
+  const { username } = wanted;
+  if (!/^\w+$/.test(username)) throw failure('InvalidInput', `${username} cannot own a restore`);
+  if (setDefiner) return { env: { DEFINERS: 'give', OWNER: `\`${username}\`@\`%\`` } };
+  const { 'client.cnf': owner = '' } = mysqlFiles({ ...access, account: wanted });
+  return { env: { DEFINERS: 'apart' }, secretFiles: { 'owner.cnf': owner } };
 }
 
 /** Nothing of somebody else is overwritten: a dump drops the tables that it brings. */

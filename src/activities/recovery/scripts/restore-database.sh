@@ -1,13 +1,32 @@
 # Restores /database.sql of a database snapshot into an existing schema. Environment: SNAPSHOT (restic's id), SCHEMA, TOTAL
-# (size of the dump in bytes), STRIP_DEFINERS (yes: objects belong to the account that restores), SESSION (SQL that the
-# session begins with, or '').
+# (size of the dump in bytes), SESSION (SQL that the session begins with, or ''), DEFINERS (for whom triggers, routines, events
+# and views run: `keep`, whom the dump names; `strip`, the account that restores; `give`, OWNER, an account quoted for SQL;
+# `apart`, the account of owner.cnf, which makes them itself). Secrets: client.cnf, owner.cnf.
 #
 # A restored event must not run beside the live one, so events come disabled. In rows line feeds are escaped: no line of them
 # begins as the lines of definitions do that are edited here. The client keeps comments in routines, which it would drop.
-definer='DEFINER=`([^`]|``)*`@`([^`]|``)*`'
+# Routines that were made in ANSI mode have double quotes.
+name='(`([^`]|``)*`|"([^"]|"")*")'
+definer="DEFINER=$name@$name"
 edits=(-e '/^\/\*!50106 CREATE\*\//s/ (ON COMPLETION (NOT )?PRESERVE) ENABLE/ \1 DISABLE/')
-if [ "$STRIP_DEFINERS" = yes ]; then
-  edits+=(-e "/^(\/\*!50003 CREATE\*\/|\/\*!50106 CREATE\*\/|\/\*!50013 |CREATE DEFINER)/s/$definer//")
+defines='^(\/\*!50003 CREATE\*\/|\/\*!50106 CREATE\*\/|\/\*!50013 |CREATE DEFINER)'
+case "$DEFINERS" in
+  keep) ;;
+  strip | apart) edits+=(-e "/$defines/s/$definer//") ;;
+  give) edits+=(-e "/$defines/s/$definer/DEFINER=$OWNER/") ;;
+  *) fail JobFailed "No such choice of definers: $DEFINERS" ;;
+esac
+: > "$work/definitions"
+if [ "$DEFINERS" = apart ]; then
+  # What has a definer is kept for a second session, together with every setting of the first. A view's place is taken until
+  # then by one without rows of anything, so that views find each other; hence it is dropped there too.
+  keep="w $work/definitions"
+  edits+=(
+    -e '/^DELIMITER ;;$/,/^DELIMITER ;$/{' -e "$keep" -e 'd' -e '}'
+    -e '/^\/\*!50001 DROP VIEW /N'
+    -e '/^\/\*!50001 DROP VIEW [^\n]*\n\/\*!50001 SET /,/^\/\*!50001 SET collation_connection += @saved_col_connection/{' -e "$keep" -e 'd' -e '}'
+    -e '/^\/\*M?![0-9]+ SET /'"$keep"
+  )
 fi
 
 # Every part of the pipe writes its own status. restic must be able to write until its end, or it dies of the broken pipe
@@ -59,4 +78,8 @@ status_of() { cat "$work/$1.status" 2> /dev/null || echo 143; }
 if [ "$(status_of mariadb)" != 0 ]; then mysql_failed "$work/mariadb.err"; fi
 if [ "$(status_of restic)" != 0 ]; then restic_failed "$(status_of restic)"; fi
 if [ "$(status_of edit)" != 0 ]; then fail JobFailed "The dump could not be read"; fi
+if [ "$DEFINERS" = apart ]; then
+  run mariadb --defaults-extra-file=/presslift/secrets/owner.cnf --binary-mode --comments --max-allowed-packet=1G "$SCHEMA" \
+    < "$work/definitions" > /dev/null 2> "$work/mariadb.err" || mysql_failed "$work/mariadb.err"
+fi
 say '{"restored":true}'
