@@ -38,6 +38,13 @@ interface CopyLook {
   seal: { mail: string; cron: string; requests: string; objectCache: string };
 }
 
+/** What scripts/pages.sh prints. */
+interface PagesAsked {
+  /** Whether PHP showed the seal; there are no answers otherwise. */
+  sealed: boolean;
+  answers: PageAnswer[];
+}
+
 /** The activity `checkDrillSite`. */
 export function createCheckDrillSite(deps: DrillDeps): Pick<DrillActivities, 'checkDrillSite'> {
   return {
@@ -91,9 +98,17 @@ export function createCheckDrillSite(deps: DrillDeps): Pick<DrillActivities, 'ch
         return done(false);
       }
       try {
-        const answers = await timed(deps, stages, 'pages', () =>
+        const { sealed, answers } = await timed(deps, stages, 'pages', () =>
           askForPages(deps, input, point, wordpress, looked.media, password),
         );
+        if (!sealed) {
+          const why = 'PHP of the copy does not show the seal, so no page was asked for';
+          criteria.push(
+            ...noneMeasured(pageCriteriaIds, why),
+            sealCriterion(looked, answers, place.database),
+          );
+          return done(false);
+        }
         criteria.push(
           ...pageCriteria(wordpress, answers),
           mediaCriterion(looked.media, answers, site.drill.mediaSample),
@@ -152,7 +167,7 @@ async function askForPages(
   wordpress: WordPressPart,
   media: MediaFound,
   password: string,
-): Promise<PageAnswer[]> {
+): Promise<PagesAsked> {
   const { site, place, operationId } = input;
   const k = clusterOf(deps, site);
   const pod = await copyPod(k, place);
@@ -169,12 +184,13 @@ async function askForPages(
       ADDRESS: `${ip.includes(':') ? `[${ip}]` : ip}:${port}`,
       SITE_HOST: place.host,
       LOGIN: login,
+      SEAL: place.database,
     },
     secretFiles: { password },
     inputFiles: { 'pages.json': JSON.stringify(drillPageRequests(wordpress, media.sample)) },
     timeoutMs: 1_800_000,
   });
-  return lastLine<{ answers: PageAnswer[] }>(outcome.log, 'asking for pages').answers;
+  return lastLine<PagesAsked>(outcome.log, 'asking for pages');
 }
 
 /** The port that visitors come to in the pod: the target of the Service. */

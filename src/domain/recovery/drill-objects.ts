@@ -134,6 +134,8 @@ export function sealObject(
       'seal.php': program,
       'zz-presslift-drill.ini': [
         `auto_prepend_file = ${sealFolder}/seal.php`,
+        // Or else a .user.ini of the restored document root, as firewall plugins write it, puts another file in its place.
+        'user_ini.filename =',
         'sendmail_path = /bin/true',
         'display_errors = Off',
         '',

@@ -1,7 +1,8 @@
 # Asks the restored copy for pages as a visitor and as an administrator, from inside its namespace. Environment: ADDRESS
-# (host:port of the pod), SITE_HOST, LOGIN (user name). Input: pages.json [{id, path, expected: [text], words: [word], link}].
-# Secret: password. It prints one JSON document, {answers: [{id, path, status, ms, bytes, sha256, title, found, words, links,
-# sealed}]}, as the last line of its log.
+# (host:port of the pod), SITE_HOST, LOGIN (user name), SEAL (value of the seal's header). Input: pages.json [{id, path,
+# expected: [text], words: [word], link}]. Secret: password. It prints one JSON document, {sealed, answers: [{id, path, status,
+# ms, bytes, sha256, title, found, words, links, sealed}]}, as the last line of its log. Where PHP does not show the seal, no
+# page is asked for: `sealed` is false then, and there are no answers.
 #
 # TLS ends in front of WordPress, so requests are plain and say that they were not. Cookies for HTTPS alone would not be sent
 # by curl over plain HTTP; they are carried here.
@@ -19,6 +20,24 @@ ask() {
     --write-out '%{http_code} %{time_total} %{size_download}' "$@" "http://$SITE_HOST$path" 2> "$work/error" || true
 }
 
+# The seal that the last answer shows.
+seal() { grep -i '^x-presslift-drill:' "$work/headers" | tail -n 1 | cut -d: -f2 | tr -d ' \r\n' || true; }
+
+# Whether PHP runs sealed off, asked of scripts that load neither wp-config.php nor plugins: without the seal those could write
+# to the live site's database. A web server may refuse visitors one of them; then the next one tells.
+is_sealed() {
+  local path status
+  for path in /wp-admin/load-styles.php /wp-includes/version.php /wp-content/index.php; do
+    status=$(ask "$path")
+    if [ "$(seal)" = "$SEAL" ]; then return 0; fi
+    case "$status" in
+      401* | 403* | 404*) ;;
+      *) return 1 ;;
+    esac
+  done
+  return 1
+}
+
 # answer ID PATH "STATUS SECONDS BYTES" FOUND WORDS LINKS: one line.
 answer() {
   local status seconds bytes
@@ -26,7 +45,7 @@ answer() {
   jq -cn --arg id "$1" --arg path "$2" --argjson found "$4" --argjson words "$5" --argjson links "$6" --arg status "${status:-0}" --arg seconds "${seconds:-0}" \
     --arg bytes "${bytes:-0}" --arg sha256 "$(sha256sum < "$work/body" | cut -c1-64)" \
     --arg title "$(tr '\n' ' ' < "$work/body" | grep -aoiP '<title[^>]*>\K.*?(?=</title>)' | head -n 1 | cut -c1-300)" \
-    --arg sealed "$(grep -i '^x-presslift-drill:' "$work/headers" | tail -n 1 | cut -d: -f2 | tr -d ' \r\n')" \
+    --arg sealed "$(seal)" \
     '{$id, $path, status: ($status | tonumber), ms: ($seconds | tonumber * 1000 | round), bytes: ($bytes | tonumber), $sha256,
       $title, $found, $words, $links, $sealed}' >> "$work/answers"
 }
@@ -80,6 +99,11 @@ log_in() {
   grep -q 'wordpress_logged_in_' "$work/cookies"
 }
 
+if ! is_sealed; then
+  jq -cn '{sealed: false, answers: []}'
+  exit 0
+fi
+
 count=$(jq '[.[] | select(.id != "media")] | length' "$pages")
 for ((at = 0; at < count; at++)); do
   id=$(jq -r ".[$at].id" "$pages")
@@ -113,4 +137,4 @@ if [ -s "$work/media.curl" ]; then
     | {id: "media", path: .value.path, status: ($told[$at][0] // "0" | tonumber), ms: ($told[$at][1] // "0" | tonumber * 1000 | round),
        bytes: ($told[$at][2] // "0" | tonumber), sha256: ($hashes[$at] // ""), title: "", found: [], words: 0, links: 0, sealed: ""}' "$pages" >> "$work/answers"
 fi
-jq -cs '{answers: .}' "$work/answers"
+jq -cs '{sealed: true, answers: .}' "$work/answers"
