@@ -14,6 +14,15 @@ export function runId(): string | null {
   return asyncLocalStorage.getStore()?.info.workflowExecution?.runId ?? null;
 }
 
+/**
+ * When the activity was first wanted, in milliseconds, where this is not its first attempt; null otherwise and outside an
+ * activity. What an earlier attempt began may still be going on, or be done already.
+ */
+export function firstWantedAt(): number | null {
+  const info = asyncLocalStorage.getStore()?.info;
+  return info === undefined || info.attempt === 1 ? null : info.scheduledTimestampMs;
+}
+
 /** Where each running activity said that it is. */
 const lastDetails = new WeakMap<Context, unknown>();
 

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { drillStage, type DrillStageId } from '../../domain/recovery/drill-report.ts';
 import type { DrillStage, RecoveryPoint } from '../../domain/recovery/point.ts';
 import type { Site } from '../../domain/site/schema.ts';
+import { firstWantedAt } from '../activity-context.ts';
 import type { DrillInput } from '../contracts.ts';
 import type { KubernetesClients } from '../kubernetes/clients.ts';
 import { openCatalogue } from '../recovery/catalogue.ts';
@@ -36,14 +37,17 @@ export async function pointOf(deps: DrillDeps, input: DrillInput): Promise<Recov
   }
 }
 
-/** Runs a stage and notes how long it took, also when it fails. */
+/**
+ * Runs a stage and notes how long it took, also when it fails. A later attempt finds what earlier ones did, and theirs is time
+ * that a recovery takes: its stages count from when the first was wanted, rather too long than too short.
+ */
 export async function timed<T>(
-  deps: DrillDeps,
+  deps: Pick<DrillDeps, 'now'>,
   stages: DrillStage[],
   id: DrillStageId,
   work: () => Promise<T>,
 ): Promise<T> {
-  const from = deps.now().getTime();
+  const from = firstWantedAt() ?? deps.now().getTime();
   try {
     return await work();
   } finally {
