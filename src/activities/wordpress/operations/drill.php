@@ -1,5 +1,5 @@
 <?php
-/** Operations of the agent: what a restore drill asks of the restored WordPress. Functions alone; see ../agent.php. */
+/** Operations of the agent: what a restore drill asks of the restored WordPress. Nothing here runs by itself; see ../agent.php. */
 
 /** Ends the operation unless this WordPress uses the drill's own database: what follows would otherwise change the live site. */
 function presslift_require_copy(array $arguments): void
@@ -139,6 +139,42 @@ function presslift_text_columns(): array
     return $tables;
 }
 
+/** A list of values that may be longer than memory holds: beyond some megabytes it is on the disk. */
+final class Presslift_Spool
+{
+    /** @var resource */
+    private $file;
+
+    public function __construct()
+    {
+        $this->file = fopen('php://temp/maxmemory:8388608', 'w+');
+    }
+
+    public function put(array $values): void
+    {
+        $record = serialize($values);
+        $record = pack('J', strlen($record)) . $record;
+        if (fwrite($this->file, $record) !== strlen($record)) {
+            presslift_fail('No room for what is to be changed: ' . sys_get_temp_dir() . ' is full or cannot be written');
+        }
+    }
+
+    public function isEmpty(): bool
+    {
+        return ftell($this->file) === 0;
+    }
+
+    /** All of them, in order. Nothing can be put any more. */
+    public function all(): Generator
+    {
+        rewind($this->file);
+        while (($head = fread($this->file, 8)) !== '' && $head !== false) {
+            yield unserialize(stream_get_contents($this->file, unpack('J', $head)[1]), ['allowed_classes' => false]);
+        }
+        fclose($this->file);
+    }
+}
+
 /** Goes through the rows that a condition finds in a column, one at a time. @param callable(string, array): void $each value and key */
 function presslift_each_value(string $table, string $column, array $key, string $condition, callable $each): void
 {
@@ -197,30 +233,30 @@ function presslift_operation_drill_replace(array $arguments): array
     $changed = [];
     foreach ($tables as $table => $columns) {
         foreach ($columns['text'] as $column) {
-            $updates = [];
-            foreach ($hosts as $host) {
-                presslift_each_value($table, $column, $columns['key'], $like($host), function (string $value, array $key) use (&$updates, $change): void {
-                    $next = presslift_changed($value, $change);
-                    if ($next !== null && $next !== $value) {
-                        $updates[serialize([$key, $key === [] ? $value : null])] = [$value, $key, $next];
-                    }
-                });
-            }
-            if ($updates === []) {
+            $updates = new Presslift_Spool();
+            $any = implode(" OR {$name($column)} ", array_map($like, $hosts));
+            presslift_each_value($table, $column, $columns['key'], $any, function (string $value, array $key) use ($updates, $change): void {
+                $next = presslift_changed($value, $change);
+                if ($next !== null && $next !== $value) {
+                    // Without a primary key the old value itself says which rows.
+                    $updates->put([$next, ...($key === [] ? [$value] : $key)]);
+                }
+            });
+            if ($updates->isEmpty()) {
                 continue;
             }
-            // Without a primary key the old value itself says which rows.
             $by = $columns['key'] === [] ? [$column] : $columns['key'];
             $where = implode(' AND ', array_map(fn($one) => "{$name($one)} = ?", $by));
             mysqli_begin_transaction($wpdb->dbh);
             $statement = mysqli_prepare($wpdb->dbh, "UPDATE {$name($table)} SET {$name($column)} = ? WHERE $where");
-            foreach ($updates as [$value, $key, $next]) {
-                if ($statement === false || !mysqli_stmt_execute($statement, [$next, ...($key === [] ? [$value] : $key)])) {
+            $changed[$table] ??= 0;
+            foreach ($updates->all() as $values) {
+                if ($statement === false || !mysqli_stmt_execute($statement, $values)) {
                     presslift_fail("$table.$column cannot be changed: " . mysqli_error($wpdb->dbh));
                 }
+                $changed[$table] += mysqli_stmt_affected_rows($statement);
             }
             mysqli_commit($wpdb->dbh);
-            $changed[$table] = ($changed[$table] ?? 0) + count($updates);
         }
     }
     wp_cache_flush();
