@@ -59,6 +59,8 @@ export interface ManagedMySql {
   standIn(): StandIn;
   /** A connection as a user, over verified TLS. */
   connect(port: number, user: string, password: string, database?: string): Promise<Connection>;
+  /** A statement as the server's root, who may more than an administrator at a provider. */
+  root(statement: string): Promise<void>;
   /** Trusted sources that would be in force. */
   firewall(): readonly GuardedCluster[];
   service(): DatabaseService;
@@ -236,6 +238,7 @@ export async function startManagedMySql(options: { now?: () => Date } = {}): Pro
     standIn: () => running.standIn,
     service: () => running.service,
     firewall: () => rules,
+    root: (statement) => asRoot(socket, async (each) => void (await each.query(statement))),
     connect: (to, user, password, database) =>
       createConnection({
         ...{ host: 'localhost', port: to, user, password, database, dateStrings: true },

@@ -71,11 +71,20 @@ export async function unpackedServer(
 
 async function newestTree(trees: string, series: string): Promise<ServerTree | undefined> {
   const versions = (await readdir(trees)).filter(
-    (name) => hasSeries(name, series) && existsSync(join(trees, name, 'usr')),
+    (name) =>
+      !name.includes(':') &&
+      hasSeries(versionOf(name), series) &&
+      existsSync(join(trees, name, 'usr')),
   );
-  const version = versions.sort((a, b) => a.localeCompare(b, 'en', { numeric: true })).at(-1);
-  return version === undefined ? undefined : { root: join(trees, version), version };
+  const newest = versions.sort((a, b) => a.localeCompare(b, 'en', { numeric: true })).at(-1);
+  return newest === undefined
+    ? undefined
+    : { root: join(trees, newest), version: versionOf(newest) };
 }
+
+/** The folder of a Debian version, as in names of packages: a list of library folders is separated by colons. */
+const folderOf = (version: string) => version.replaceAll(':', '%3a');
+const versionOf = (folder: string) => folder.replaceAll('%3a', ':');
 
 /** Whether a Debian version (`1:10.11.18-0+deb12u1`) is of an upstream series (`10.11`). */
 export function hasSeries(version: string, series: string): boolean {
@@ -188,7 +197,7 @@ async function unpack(
     // The packages ship settings that include files of a usual installation.
     await rm(join(unfinished, 'etc/mysql'), { recursive: true, force: true });
     await mkdir(join(unfinished, 'etc/mysql'));
-    const root = join(trees, version);
+    const root = join(trees, folderOf(version));
     await rm(root, { recursive: true, force: true });
     await rename(unfinished, root);
     return { root, version };

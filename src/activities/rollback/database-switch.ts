@@ -123,7 +123,7 @@ export async function switchBack(
     ({ milliseconds } = await moveTables(connection, moves, { schema: live, definitions }));
   }
   await settle(connection, live, journal, 'before');
-  if (journal.charset.before === null) await dropIfEmpty(connection, live);
+  if (journal.charset.before === null) await dropIfEmpty(connection, live, journal);
   await markJournal(connection, kept, 'finishedAt', null);
   await markJournal(connection, kept, 'returnedAt', now);
   return {
@@ -133,10 +133,19 @@ export async function switchBack(
   };
 }
 
-/** There was no such schema before; what somebody has made in it since stays. */
-async function dropIfEmpty(connection: Connection, schema: string): Promise<void> {
-  const tables = await tablesOf(connection, schema);
-  if (tables.length > 0 || (await definitionsOf(connection, schema)).length > 0) return;
+/**
+ * There was no such schema before; what somebody has made in it since stays. What the switch has made is told by its name:
+ * MariaDB shows another statement for a view whose tables are gone.
+ */
+async function dropIfEmpty(
+  connection: Connection,
+  schema: string,
+  { definitions }: Journal,
+): Promise<void> {
+  const isOurs = ({ kind, name }: Definition) =>
+    definitions.point.some((made) => made.kind === kind && made.name === name);
+  if ((await tablesOf(connection, schema)).length > 0) return;
+  if (!(await definitionsOf(connection, schema)).every(isOurs)) return;
   await connection.query(`DROP DATABASE IF EXISTS ${quoted(schema)}`);
 }
 

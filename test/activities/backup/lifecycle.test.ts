@@ -259,19 +259,6 @@ describe('preparing', () => {
       expect(await tools.lockCount()).toBe(left);
       await unlocked();
     });
-
-    it('removes what restic knows to be stale, whoever left it', async () => {
-      // For the same host restic looks whether the process lives; for others it goes by half an hour, which a test cannot wait.
-      const other = structuredClone(lab.site);
-      other.name = 'acme-two';
-      const job = { name: 'restore-by-another', site: other };
-      await tools.leaveLock(job);
-      await lab.script(`sleep 1; remove_dead_locks; say '{}'`, {
-        ...job,
-        env: lockHolders(lab.site),
-      });
-      expect(await tools.lockCount()).toBe(0);
-    });
   });
 });
 

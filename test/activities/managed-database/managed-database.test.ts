@@ -356,7 +356,6 @@ test('a fork that the site has never used is deleted when it is taken back', asy
 
 test('an account that may write by a role is named before anything is changed', async () => {
   const { activities, input } = stage;
-  const admin = await managed.connect(managed.port, 'doadmin', passwords.doadmin);
   const before = await templateText();
   await activities.forkDatabase(input);
   for (const statement of [
@@ -365,7 +364,7 @@ test('an account that may write by a role is named before anything is changed', 
     "GRANT 'shop_writer' TO 'shop'",
     "GRANT 'shop' TO 'wordpress'@'%'",
   ]) {
-    await admin.query(statement);
+    await managed.root(statement);
   }
   try {
     await expect(activities.moveToForkedDatabase(input)).rejects.toMatchObject({
@@ -375,13 +374,12 @@ test('an account that may write by a role is named before anything is changed', 
     expect(await oldIsWritable()).toBe(true);
     expect(await templateText()).toBe(before);
     // One that only reads is no matter.
-    await admin.query("REVOKE INSERT, UPDATE ON wordpress.* FROM 'shop_writer'");
-    await admin.query("GRANT SELECT ON wordpress.* TO 'shop_writer'");
+    await managed.root("REVOKE INSERT, UPDATE ON wordpress.* FROM 'shop_writer'");
+    await managed.root("GRANT SELECT ON wordpress.* TO 'shop_writer'");
     await activities.moveToForkedDatabase(input);
     await activities.moveBackFromForkedDatabase(input);
   } finally {
-    await admin.query("DROP ROLE 'shop_writer', 'shop'");
-    admin.destroy();
+    await managed.root("DROP ROLE 'shop_writer', 'shop'");
   }
 });
 

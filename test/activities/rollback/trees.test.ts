@@ -478,8 +478,10 @@ describe('exchanging what is in a tree that pods mount', () => {
   it('is not thrown away when an old tree stands where the restored one was', async () => {
     await inodes(...names);
     await swap(place('path', 'akismet'), place('staged', 'akismet'));
+    // Made before the other one goes, or it might get that one's inode.
+    await put(`${place('path', 'update')}/a.php`, 'updated before anybody looked');
     await rm(join(volume, place('path', 'akismet')), { recursive: true });
-    await put(`${place('path', 'akismet')}/a.php`, 'updated before anybody looked');
+    await rename(join(volume, place('path', 'update')), join(volume, place('path', 'akismet')));
     const { deleted } = await deleteTrees(deps, lab.site, {
       ...{ operationId, claim, folder, mode: 'discard' },
     });
