@@ -1,5 +1,5 @@
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
-import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
@@ -62,14 +62,11 @@ export async function startDatabase(
   engine: TestEngine,
   options: TestDatabaseOptions = {},
 ): Promise<TestDatabase> {
-  const { root: unpacked } = await unpackedServer(engines[engine], defaultCacheDir(), {
+  const { root } = await unpackedServer(engines[engine], defaultCacheDir(), {
     run: async (command, args, { timeoutMs } = {}) => run(command, args, { timeout: timeoutMs }),
     progress: () => undefined,
   });
   const base = await mkdtemp(join(tmpdir(), 'presslift-db-'));
-  // Packages with an epoch are unpacked into a folder with a colon, which would part a list of library folders.
-  const root = join(base, 'root');
-  await symlink(unpacked, root);
   const authority = createCertificate({ commonName: 'Presslift test CA' });
   const leaf = createCertificate({
     commonName: 'db.test',
