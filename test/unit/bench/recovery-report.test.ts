@@ -5,6 +5,7 @@ import {
   rawVariation,
   renderReport,
   spreadOf,
+  statusOf,
   type BenchmarkReport,
   type Measurement,
 } from '../../../bench/recovery/report.ts';
@@ -18,9 +19,9 @@ const round = (number: number, raw: number, presslift: number): Measurement[] =>
 
 describe('the spread of measurements', () => {
   it.each([
-    [[3], { median: 3, min: 3, max: 3 }],
-    [[9, 1, 2], { median: 2, min: 1, max: 9 }],
-    [[4, 1, 2, 3], { median: 2.5, min: 1, max: 4 }],
+    [[3], { median: 3, min: 3, max: 3, quartiles: [3, 3] }],
+    [[9, 1, 2], { median: 2, min: 1, max: 9, quartiles: [1.5, 5.5] }],
+    [[4, 1, 2, 3], { median: 2.5, min: 1, max: 4, quartiles: [1.75, 3.25] }],
   ])('of %j is %j', (values, spread) => {
     expect(spreadOf(values)).toEqual(spread);
   });
@@ -32,7 +33,7 @@ describe('the spread of measurements', () => {
 
 describe('the comparison', () => {
   it('takes the median of each round’s ratio, so that one bad round does not decide', () => {
-    const all = [...round(1, 100, 110), ...round(2, 100, 300), ...round(3, 200, 200)];
+    const all = [...round(1, 100, 110), ...round(2, 100, 300), ...round(3, 110, 110)];
     const [backup] = compare(all);
     expect(backup).toMatchObject({
       what: 'backup',
@@ -102,7 +103,7 @@ it('the table says what passed and what did not', () => {
 
 it('the table says when the machine was too noisy for a verdict', () => {
   const comparisons = compare([...round(1, 100, 110), ...round(2, 350, 385)]);
-  expect(rawVariation(comparisons)).toBe(3.5);
+  expect(comparisons.map(({ pass }) => pass)).toEqual(comparisons.map(() => null));
   const report: BenchmarkReport = {
     startedAt: '2026-11-23T18:00:00Z',
     machine: { cpus: 2, memoryBytes: 8e9, loadAverage: 20 },
@@ -110,5 +111,20 @@ it('the table says when the machine was too noisy for a verdict', () => {
     ...{ rounds: 2, comparisons, memory: [], memoryGrowthBytes: null, timings: [] },
     measurements: [],
   };
-  expect(renderReport(report)).toContain('alone varied 3.5-fold');
+  expect(renderReport(report)).toMatch(/NO VERDICT[^]*alone varied 1\.8-fold/);
+});
+
+it('one round in which the machine stood still takes no verdict away', () => {
+  const quiet = [1, 2, 3, 4, 5].flatMap((number) => round(number, 100, 110));
+  const [backup] = compare([...quiet, ...round(6, 900, 110)]);
+  expect(backup).toMatchObject({ pass: true, ratio: { median: 1.1 } });
+  expect(backup && rawVariation(backup.raw)).toBe(1);
+});
+
+it.each([
+  [[true, true], 0],
+  [[true, null], 2],
+  [[null, false], 1],
+] as const)('results %j end with status %i', (results, status) => {
+  expect(statusOf(results.map((pass) => ({ pass })))).toBe(status);
 });
