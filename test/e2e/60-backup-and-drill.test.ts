@@ -74,7 +74,10 @@ test('the nightly schedule fires, and restic alone restores what it took', async
 
   // From here on without Presslift, by the commands of the page that people follow.
   const byHand = async (commands: string) =>
-    onWorkbench(`cd /bench; ln -sf /keys/client.cnf client.cnf; POINT=$1\n${commands}`, point.id);
+    onWorkbench(
+      `mkdir -p /bench; cd /bench; ln -sf /keys/client.cnf client.cnf; POINT=$1\n${commands}`,
+      point.id,
+    );
   const [, newest = ''] = await blocksOf('Find the recovery point');
   expect((await byHand(`${newest}\necho "$POINT"`)).trim()).toBe(point.id);
   const [restore = '', compare = ''] = await blocksOf('Files');
