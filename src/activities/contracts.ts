@@ -25,6 +25,7 @@ import type {
   VolumeSnapshotRef,
   WordPressPart,
 } from '../domain/recovery/point.ts';
+import type { PreparedBackup } from '../domain/recovery/prepared-backup.ts';
 import type { RollbackRequest } from '../domain/recovery/request.ts';
 import type { Site } from '../domain/site/schema.ts';
 
@@ -170,23 +171,6 @@ export interface PointInput extends SiteInput {
 }
 
 /** A copy of everything off the cluster. Each is a step of `backup`, and of every operation before its first change. */
-/** What earlier points have left while the repository holds nothing at all. */
-export interface LostPoints {
-  /** Ids of the catalogue, newest first. */
-  points: string[];
-  /** Snapshots of volumes, in the cluster or at the provider. */
-  localSnapshots: string[];
-}
-
-export interface PreparedBackup {
-  /** Address without credentials. */
-  repository: string;
-  created: boolean;
-  lost: LostPoints | null;
-  /** Why automatic updates could not be held; null when they are, or where no PHP runs that could update anything. */
-  unheld: string | null;
-}
-
 export interface BackupActivities {
   /** Whether copies can leave the cluster now, and as sentences why not. Changes nothing. */
   backupReadiness(input: SiteInput): Promise<{ ready: boolean; missing: string[] }>;

@@ -5,7 +5,6 @@ import type {
   DrillInput,
   DrillPlace,
   PointInput,
-  LostPoints,
 } from '../../src/activities/contracts.ts';
 import type { CriterionResult } from '../../src/domain/criterion.ts';
 import type {
@@ -19,6 +18,7 @@ import type {
   VolumeSnapshotRef,
   WordPressPart,
 } from '../../src/domain/recovery/point.ts';
+import type { LostPoints } from '../../src/domain/recovery/prepared-backup.ts';
 
 const AT = '2026-11-23T18:00:00.000Z';
 

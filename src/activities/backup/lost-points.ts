@@ -1,7 +1,8 @@
 import type { RecoveryPointState } from '../../domain/recovery/point.ts';
+import type { LostPoints } from '../../domain/recovery/prepared-backup.ts';
 import type { Site } from '../../domain/site/schema.ts';
 import { throwIfCancelled } from '../activity-context.ts';
-import type { LostPoints, PointInput } from '../contracts.ts';
+import type { PointInput } from '../contracts.ts';
 import { failureTypeOf } from '../failure.ts';
 import { openCatalogue, type Catalogue } from '../recovery/catalogue.ts';
 import type { BackupDeps } from './deps.ts';

@@ -1,5 +1,5 @@
 import { CancellationScope } from '@temporalio/workflow';
-import type { PointInput, PreparedBackup } from '../../activities/contracts.ts';
+import type { PointInput } from '../../activities/contracts.ts';
 import type { Json } from '../../domain/json.ts';
 import type { RecoveryPointRef } from '../../domain/operation.ts';
 import type {
@@ -15,6 +15,7 @@ import type {
   VolumeSnapshotRef,
   WordPressPart,
 } from '../../domain/recovery/point.ts';
+import type { PreparedBackup } from '../../domain/recovery/prepared-backup.ts';
 import { runActivity } from './activities.ts';
 import { now } from './board.ts';
 import type { Operation } from './operation.ts';
