@@ -178,19 +178,13 @@ export class Drill {
 
   /** What stays for a person to remove says nothing about the backup. */
   #warn(id: string, remaining: string[] = []): void {
-    const { board } = this.#operation;
     if (remaining.length === 0) return;
-    board.status.findings = [
-      ...board.status.findings,
-      {
-        id,
-        level: 'warning',
-        message: `Left by drills: ${remaining.slice(0, 10).join('; ')}.`,
-        advice: 'Delete it by hand; docs/guides/drills.md says why it stays.',
-        evidence: remaining,
-      },
-    ];
-    board.refresh();
+    this.#operation.warn({
+      id,
+      message: `Left by drills: ${remaining.slice(0, 10).join('; ')}.`,
+      advice: 'Delete it by hand; docs/guides/drills.md says why it stays.',
+      evidence: remaining,
+    });
   }
 
   async #measure(
