@@ -100,12 +100,12 @@ export function backupLab(lab: RecoveryLab) {
     return Object.fromEntries(points.map((id) => [id, points.filter((one) => one === id).length]));
   }
 
-  async function lockCount(): Promise<number> {
-    const { locks } = await lab.script<{ locks: number }>(
-      `restic list locks --no-lock > $work/locks; say "{\\"locks\\":$(wc -l < $work/locks)}"`,
-    );
-    return locks;
-  }
+  const lockCount = () =>
+    withStorage(async ({ client }) => {
+      const Prefix = 'presslift/acme/restic/locks/';
+      const list = await client.send(new ListObjectsV2Command({ Bucket: 'acme-media', Prefix }));
+      return list.KeyCount ?? 0;
+    });
 
   /** A lock as a process leaves it that is killed: nobody holds it, and it is new. */
   async function leaveLock(job: LabJob): Promise<void> {
@@ -121,8 +121,9 @@ export function backupLab(lab: RecoveryLab) {
   }
 
   async function untilLocks(wanted: number): Promise<void> {
-    for (let attempt = 0; attempt < 40; attempt += 1) {
+    for (let attempt = 0; attempt < 600; attempt += 1) {
       if ((await lockCount()) >= wanted) return;
+      await delay(100);
     }
     throw new Error(`There are never ${wanted} locks`);
   }

@@ -136,8 +136,9 @@ async function start(k: KubernetesClients, site: Site, job: ToolboxJob): Promise
 }
 
 /** The failure behind a Job that failed. */
-function failureOf(job: string, reason: string, { message, log }: JobOutcome) {
-  const said = message === '' ? lastJson(log) : parseObject(message);
+function failureOf(job: string, reason: string, outcome: JobOutcome) {
+  const { message, log } = outcome;
+  const said = saidBy(outcome);
   const type = said?.['failure'];
   if (typeof type === 'string' && type in failures) {
     const sentence = said?.['message'];
@@ -156,12 +157,22 @@ function isRetryable(error: unknown): boolean {
 }
 
 /** The result of a script. @throws JobFailed when it said none. */
-export function resultOf<T>({ message, log }: JobOutcome, what: string): T {
-  const result = message === '' ? lastJson(log) : parseObject(message);
+export function resultOf<T>(outcome: JobOutcome, what: string): T {
+  const result = saidBy(outcome);
   if (result === null) throw failure('JobFailed', `The Job for ${what} ended without a result`);
   return result as T;
 }
 
+const resultPrefix = 'result: ';
+
+/** What a script told with `say`: its termination message, or the log's line for what is longer than such a message may be. */
+function saidBy({ message, log }: JobOutcome): JsonObject | null {
+  if (message !== '') return parseObject(message);
+  const line = log.split('\n').findLast((one) => one.startsWith(resultPrefix));
+  return line === undefined ? null : parseObject(line.slice(resultPrefix.length));
+}
+
+/** The last line of progress. A result is none: it begins with other words, and may be too long for a heartbeat. */
 function lastJson(log: string): JsonObject | null {
   for (const line of log.trimEnd().split('\n').reverse()) {
     const parsed = parseObject(line);

@@ -238,13 +238,12 @@ export class Journey {
     this.#closing = true;
     const failed = broken !== null && !(broken instanceof CancelledFailure);
     const word = failed ? 'failed' : outcome;
-    this.#notices.send({
+    await this.#notices.end({
       kind: 'finished',
       title: `Roadmap of ${this.#board.status.site}: ${word}`,
       body: isOutsideFailure(broken) ? problemOf(broken).message : `The roadmap is ${word}.`,
       commands: [],
     });
-    await this.#notices.settled();
     await condition(allHandlersFinished);
     this.#board.setState(failed ? 'failed' : outcome === 'planned' ? 'done' : outcome);
   }

@@ -36,6 +36,13 @@ export class Notices {
     void sending.finally(() => this.#underWay.delete(sending));
   }
 
+  /** Sends the last message once all before it are out or given up, so that nobody reads the end first, and waits for it. */
+  async end(notification: Omit<Notification, 'site' | 'operationId'>): Promise<void> {
+    await this.settled();
+    this.send(notification);
+    await this.settled();
+  }
+
   /** Waits until every message is out or given up. */
   async settled(): Promise<void> {
     await Promise.all(this.#underWay);

@@ -363,15 +363,15 @@ export class Operation {
     const outcome = failed ? 'failed' : ending;
     this.shape.ended(this, outcome);
     const { site, operation } = this.board.status;
-    if (this.shape.tells !== null) {
-      this.notices.send({
+    if (this.shape.tells === null) await this.notices.settled();
+    else {
+      await this.notices.end({
         kind: failed ? this.shape.tells.failed : this.shape.tells.ended,
         title: `${operation} of ${site}: ${outcome}`,
         body: isOutsideFailure(broken) ? problemOf(broken).message : `The operation is ${outcome}.`,
         commands: [],
       });
     }
-    await this.notices.settled();
     await condition(allHandlersFinished);
     this.board.setState(outcome === 'planned' ? 'done' : outcome);
   }

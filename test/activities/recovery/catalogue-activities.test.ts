@@ -158,6 +158,7 @@ describe('the activities', () => {
   });
 
   it('leave no lock when they are cancelled while they read a dump', async () => {
+    const id = '20261124T030000Z-acme-backup';
     const activities = createCatalogueActivities(lab.deps);
     const { snapshot } = await lab.script<{ snapshot: string }>(
       `restic cat config > /dev/null 2>&1 || restic_run init > /dev/null
@@ -165,8 +166,9 @@ describe('the activities', () => {
        say "$(jq -c 'select(.message_type == "summary") | {snapshot: .snapshot_id}' $work/out)"`,
       { timeoutMs: 200_000 },
     );
-    await catalogue.write(
-      pointOf(first, {
+    const bucket = await openCatalogue(lab.deps, lab.site);
+    await bucket.write(
+      pointOf(id, {
         database: {
           ...{ repository: 's3:', snapshotId: snapshot, bytes: 600_000_000 },
           ...{ gtid: null, managedBackups: [], server: { version: '', host: '' } },
@@ -177,10 +179,11 @@ describe('the activities', () => {
         },
       }),
     );
+    bucket.close();
     const tools = backupLab(lab);
     const environment = new MockActivityEnvironment();
     const verifying = environment.run(() =>
-      activities.verifyRecoveryPoint({ site: lab.site, id: first, operationId }),
+      activities.verifyRecoveryPoint({ site: lab.site, id, operationId }),
     );
     verifying.catch(() => undefined);
     await tools.untilLocks(1);
@@ -188,7 +191,7 @@ describe('the activities', () => {
       ...{ notFound: false, cancelRequested: true, paused: false, timedOut: false },
       ...{ workerShutdown: false, reset: false },
     });
-    await expect(verifying).rejects.toThrow();
+    await expect(verifying).rejects.toThrow('CANCELLED');
     expect(await tools.lockCount()).toBe(0);
   });
 });

@@ -1,6 +1,6 @@
 # Begins every script of a toolbox Job: `toolboxScript` puts it before the others. The end of a Job is one JSON document: the
-# script's own result, or {"failure": type, "message": sentence}. It is the termination message, or the last line of the log
-# where it is longer than such a message may be.
+# script's own result, or {"failure": type, "message": sentence}. It is the termination message, or the log's last line that
+# begins with `result: ` where it is longer than such a message may be. Lines of JSON without those words are progress.
 set -euo pipefail
 export LC_ALL=C
 umask 077
@@ -9,7 +9,7 @@ work=$(mktemp -d)
 # say JSON: the Job's result.
 say() {
   if [ "${#1}" -le 4000 ]; then printf '%s' "$1" > /dev/termination-log; fi
-  printf '%s\n' "$1"
+  printf 'result: %s\n' "$1"
 }
 
 # fail TYPE SENTENCE: ends the Job with a failure of the table in src/domain/failures.ts.
