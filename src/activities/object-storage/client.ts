@@ -84,22 +84,32 @@ export function openObjectStorage(options: ObjectStorageOptions): ObjectStorage 
   };
 }
 
-/**
- * An object storage for as long as `use` takes.
- *
- * @param place.keys, place.ca references to secrets
- * @throws SecretMissing, InvalidSite
- */
+/** Where an object storage is and what opens it; `keys` and `ca` are references to secrets. */
+export interface StoragePlace {
+  objects: Site['storage']['objects'];
+  keys: string;
+  ca: string | undefined;
+}
+
+/** An object storage with the secrets that its place refers to; the caller closes it. @throws SecretMissing, InvalidSite */
+export async function connectObjectStorage(
+  secrets: SecretResolver,
+  { objects, keys, ca }: StoragePlace,
+): Promise<ObjectStorage> {
+  return openObjectStorage({
+    objects,
+    keys: await storageKeys(secrets, keys),
+    ca: ca === undefined ? undefined : await secrets.resolve(ca),
+  });
+}
+
+/** An object storage for as long as `use` takes. @throws SecretMissing, InvalidSite */
 export async function withStorage<T>(
   secrets: SecretResolver,
-  place: { objects: Site['storage']['objects']; keys: string; ca: string | undefined },
+  place: StoragePlace,
   use: (storage: ObjectStorage) => Promise<T>,
 ): Promise<T> {
-  const storage = openObjectStorage({
-    objects: place.objects,
-    keys: await storageKeys(secrets, place.keys),
-    ca: place.ca === undefined ? undefined : await secrets.resolve(place.ca),
-  });
+  const storage = await connectObjectStorage(secrets, place);
   try {
     return await use(storage);
   } finally {

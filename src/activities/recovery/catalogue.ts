@@ -7,7 +7,7 @@ import {
 } from '../../domain/recovery/point.ts';
 import type { Site } from '../../domain/site/schema.ts';
 import { failure, failureTypeOf } from '../failure.ts';
-import { openObjectStorage, storageKeys } from '../object-storage/client.ts';
+import { connectObjectStorage } from '../object-storage/client.ts';
 import { siteObjectLock } from '../object-storage/lock.ts';
 import {
   createSigner,
@@ -65,11 +65,8 @@ const emptyState: RecoveryPointState = { pinned: null, bad: null, proved: null }
 export async function openCatalogue(deps: RecoveryCoreDeps, site: Site): Promise<Catalogue> {
   const { objects } = site.storage;
   const signer = createSigner(await repositoryPassword(deps, site));
-  const storage = openObjectStorage({
-    objects,
-    keys: await storageKeys(deps.secrets, objects.credentials),
-    ca: objects.ca === undefined ? undefined : await deps.secrets.resolve(objects.ca),
-  });
+  const place = { objects, keys: objects.credentials, ca: objects.ca };
+  const storage = await connectObjectStorage(deps.secrets, place);
   const store = createCatalogueStore(storage, objects.bucket, () =>
     siteObjectLock(deps.secrets, site, storage),
   );

@@ -55,6 +55,20 @@ describe.each(['mysql', 'mariadb'] as const)('exchanging tables on %s', (engine)
       ssl: { ca: server.ca },
     });
 
+  /** A connection that is cut, as by the death of its worker, before the first statement for which `dies` is true. */
+  const connectUntil = async (dies: (sql: string) => boolean) => {
+    const connection = await connect('adm');
+    const query = connection.query.bind(connection);
+    connection.query = ((sql: string, ...rest: unknown[]) => {
+      if (dies(String(sql))) {
+        connection.destroy();
+        throw new Error('the worker died');
+      }
+      return query(sql, ...(rest as []));
+    }) as typeof connection.query;
+    return connection;
+  };
+
   beforeAll(async () => {
     // MySQL as DigitalOcean sets it up: names may stand in double quotes there.
     const settings = ['log_bin_trust_function_creators=ON', 'sql_mode=ANSI,TRADITIONAL'];
@@ -188,15 +202,7 @@ describe.each(['mysql', 'mariadb'] as const)('exchanging tables on %s', (engine)
     const point = await measure('presslift_rollback_x');
     await root.query('DROP DATABASE wordpress');
     // An attempt that ends when the schema is there and the tables are not.
-    const connection = await connect('adm');
-    const query = connection.query.bind(connection);
-    connection.query = ((sql: string, ...rest: unknown[]) => {
-      if (String(sql).startsWith('RENAME TABLE')) {
-        connection.destroy();
-        throw new Error('the worker died');
-      }
-      return query(sql, ...(rest as []));
-    }) as typeof connection.query;
+    const connection = await connectUntil((sql) => sql.startsWith('RENAME TABLE'));
     await expect(switchToPoint(connection, schemas, now)).rejects.toThrow('the worker died');
 
     expect(await switchToPoint(root, schemas, now)).toMatchObject({ tables: 5, kept: 0 });
@@ -228,17 +234,8 @@ describe.each(['mysql', 'mariadb'] as const)('exchanging tables on %s', (engine)
     const before = await measure('wordpress');
     const point = await measure('presslift_rollback_x');
     const interruptedAt = async (stop: number, run: (one: Connection) => Promise<unknown>) => {
-      const connection = await connect('adm');
       let statements = 0;
-      const query = connection.query.bind(connection);
-      connection.query = ((...args: Parameters<typeof query>) => {
-        statements += 1;
-        if (statements > stop) {
-          connection.destroy();
-          throw new Error('the worker died');
-        }
-        return query(...args);
-      }) as typeof connection.query;
+      const connection = await connectUntil(() => (statements += 1) > stop);
       try {
         await run(connection);
         return true;
@@ -277,15 +274,7 @@ describe.each(['mysql', 'mariadb'] as const)('exchanging tables on %s', (engine)
 
   it('puts triggers back that were dropped for an exchange that never came', async () => {
     const before = await measure('wordpress');
-    const connection = await connect('adm');
-    const query = connection.query.bind(connection);
-    connection.query = ((sql: string, ...rest: unknown[]) => {
-      if (String(sql).startsWith('RENAME TABLE')) {
-        connection.destroy();
-        throw new Error('the worker died');
-      }
-      return query(sql, ...(rest as []));
-    }) as typeof connection.query;
+    const connection = await connectUntil((sql) => sql.startsWith('RENAME TABLE'));
     await expect(switchToPoint(connection, schemas, now)).rejects.toThrow('the worker died');
     await switchBack(root, schemas, now);
     expect(sameDatabases(compareDatabases(before, await measure('wordpress')))).toBe(true);
