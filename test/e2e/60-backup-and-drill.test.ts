@@ -4,14 +4,21 @@
  */
 import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { join } from 'node:path';
+import { imageReference } from '../../deploy/sandbox/build/image-catalogue.ts';
+import { paths } from '../../deploy/sandbox/settings.ts';
 import type { RecoveryPointSummary } from '../../src/domain/recovery/point.ts';
+import type { RecoveryPointsAnswers } from '../../src/domain/recovery/request.ts';
 import { startWithTemporal, status, untilClosed, untilState } from './support/operations.ts';
 import {
   eventually,
   extensionHashes,
+  kubectl,
+  kubectlJson,
   presslift,
   readyPods,
   startWorker,
+  succeed,
   temporal,
   type WorkerProcess,
 } from './support/platform.ts';
@@ -104,6 +111,52 @@ test('the nightly schedule fires, and restic alone restores what it took', async
   const count = (schema: string) => sql('SELECT COUNT(*), MAX(ID) FROM wp_posts', schema);
   expect(await count('restored_by_hand')).toBe(await count('wordpress'));
   expect(Number((await count('restored_by_hand')).split('\t')[0])).toBeGreaterThan(200);
+});
+
+test('a snapshot in the cluster gives a folder back, by the commands of the page', async () => {
+  const [newest] = await points();
+  const { point } = await json<RecoveryPointsAnswers['show']>([
+    ...['recovery-points', 'acme', 'show', newest?.id ?? ''],
+  ]);
+  const snapshot = point.files?.localSnapshots.find(({ claim }) => claim === 'wp-content');
+  const { spec } = await kubectlJson<{ spec: { storageClassName: string } }>([
+    ...['get', 'persistentvolumeclaim', 'wp-content', '-n', 'acme'],
+  ]);
+  const words: Record<string, string> = {
+    NAMESPACE: 'acme',
+    SNAPSHOT: snapshot?.name ?? 'none',
+    CLASS: spec.storageClassName,
+    SIZE: '1Gi',
+    TOOLBOX_IMAGE: imageReference('toolbox'),
+    CLAIM: 'wp-content',
+    FOLDER: 'plugins',
+  };
+  const filled = (commands: string) =>
+    commands.replaceAll(/\b[A-Z_]{4,}\b/g, (word) => words[word] ?? word);
+  const byHand = (commands: string) =>
+    succeed('bash', [
+      ...['-c', `set -euo pipefail; PATH=$1:$PATH; export KUBECONFIG=$2\n${filled(commands)}`],
+      ...['by-hand', join(paths.state, 'bin'), paths.adminKubeconfig],
+    ]);
+  const [list = '', claim = '', copy = '', remove = ''] = await blocksOf(
+    'Files from a snapshot in the cluster',
+  );
+  expect(await byHand(list)).toMatch(new RegExp(`^${words['SNAPSHOT']} +wp-content .* true$`, 'm'));
+  const inCopy = (script: string) =>
+    kubectl(['exec', '-n', 'acme', 'from-snapshot', '--', 'sh', '-c', script]);
+  const hashes = (folder: string) =>
+    inCopy(`cd ${folder} && find . -type f -exec sha256sum {} + | sort`);
+  try {
+    await byHand(claim);
+    await byHand(copy);
+    const restored = await hashes('/live/plugins.restored');
+    expect(lines(restored).length).toBeGreaterThan(50);
+    expect(restored).toBe(await hashes('/live/plugins'));
+    await inCopy('rm -r /live/plugins.restored');
+  } finally {
+    await byHand(remove);
+  }
+  expect(await leftovers()).toEqual([]);
 });
 
 test('a drill passes on good data and leaves nothing behind', async () => {
