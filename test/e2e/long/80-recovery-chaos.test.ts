@@ -49,12 +49,20 @@ beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'presslift-kills-'));
   ledger = join(folder, 'kills');
   rules = await zoneRules();
-  const undisturbed = await startWorker();
-  await ensurePhaseOne();
-  await undisturbed.stop();
+  await undisturbed(ensurePhaseOne);
   await openWorkbench();
   worker = await startWorkerThatLosesAnswers(ledger);
 });
+
+/** Does something by a worker that nobody kills. */
+async function undisturbed<T>(work: () => Promise<T>): Promise<T> {
+  const calm = await startWorker();
+  try {
+    return await work();
+  } finally {
+    await calm.stop();
+  }
+}
 
 afterAll(async () => {
   await worker.stop();
@@ -101,7 +109,9 @@ test('a drill ends as without kills, and so does its backup', async () => {
 });
 
 test('a rollback of every layer ends as without kills', async () => {
-  const point = await takePoint();
+  await worker.stop();
+  const point = await undisturbed(takePoint);
+  worker = await startWorkerThatLosesAnswers(ledger);
   const [pod] = await readyPods();
   const name = pod?.metadata.name ?? '';
   const extensions = await extensionHashes(name);
