@@ -17,7 +17,16 @@ export async function status(workflowId: string): Promise<OperationStatus> {
   const answer = JSON.parse(out) as { queryResult: OperationStatus[] };
   const [found] = answer.queryResult;
   if (found === undefined) throw new Error(`no status in ${out}`);
-  return found;
+  // The CLI writes an empty list as null.
+  const { criteria, findings, gates, ignored, steps } = found;
+  return {
+    ...found,
+    criteria: criteria ?? [],
+    findings: findings ?? [],
+    gates: gates ?? [],
+    ignored: ignored ?? [],
+    steps: steps ?? [],
+  };
 }
 
 export const untilState = (workflowId: string, state: OperationState, timeoutMs = 240_000) =>
