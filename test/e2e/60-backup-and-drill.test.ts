@@ -122,11 +122,14 @@ test('a snapshot in the cluster gives a folder back, by the commands of the page
   const { spec } = await kubectlJson<{ spec: { storageClassName: string } }>([
     ...['get', 'persistentvolumeclaim', 'wp-content', '-n', 'acme'],
   ]);
+  const taken = await kubectlJson<{ status: { restoreSize: string } }>([
+    ...['get', 'volumesnapshot', snapshot?.name ?? 'none', '-n', 'acme'],
+  ]);
   const words: Record<string, string> = {
     NAMESPACE: 'acme',
     SNAPSHOT: snapshot?.name ?? 'none',
     CLASS: spec.storageClassName,
-    SIZE: '1Gi',
+    SIZE: taken.status.restoreSize,
     TOOLBOX_IMAGE: imageReference('toolbox'),
     CLAIM: 'wp-content',
     FOLDER: 'plugins',
