@@ -230,7 +230,8 @@ const corruptions: Record<
   },
   'missing trigger': {
     finding: 'triggers',
-    plant: async (name) => plant(name, await appended('DROP TRIGGER e2e_comment_count')),
+    // Where the administrator may act for nobody else, triggers are loaded last: one cannot be dropped within the dump.
+    plant: async (name) => plant(name, await withDump("sed '/TRIGGER.*e2e_comment_count/d'")),
   },
   'wrong charset': {
     finding: 'charset',
@@ -363,7 +364,8 @@ test('other salts are found', async () => {
   const patch = (value: string) =>
     kubectl(['patch', ...ref, '-p', JSON.stringify({ data: { [key]: value } })]);
   const point = await plant('wrong-salts', () => undefined);
-  await patch(randomBytes(48).toString('base64'));
+  const drawn = randomBytes(48).toString('base64');
+  await patch(Buffer.from(drawn).toString('base64'));
   try {
     const { closed, bad } = await drill(point, 'wrong-salts');
     expect(closed).toBe('FAILED');

@@ -26,6 +26,7 @@ import {
   leftovers,
   openWorkbench,
   rollBack,
+  setBadImage,
   sql,
   takePoint,
   untilSiteAnswers,
@@ -131,23 +132,7 @@ test('a plugin that breaks every page is put back; the downtime is measured', as
 test('a bad image is rolled back, and no visitor notices', async () => {
   const images = await runningImages();
   const visitors = await startVisitors({ name: 'rollback-app', perSecond: 10, seconds: 300 });
-  await kubectl([
-    'patch',
-    'deployment',
-    'wordpress',
-    '-n',
-    'acme',
-    '--type',
-    'json',
-    '-p',
-    JSON.stringify([
-      {
-        op: 'replace',
-        path: '/spec/template/spec/containers/0/image',
-        value: 'localhost:5000/presslift/wordpress:never-built',
-      },
-    ]),
-  ]);
+  await setBadImage();
   await eventually('a pod that cannot pull its image', async () => {
     const pods = await kubectl(['get', 'pods', '-n', 'acme']);
     return /ImagePull|ErrImage/.test(pods) ? true : undefined;

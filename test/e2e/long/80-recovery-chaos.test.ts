@@ -21,7 +21,6 @@ import { childrenOf, completedKeys, spared } from '../support/kills.ts';
 import {
   extensionHashes,
   inPod,
-  kubectl,
   kubectlJson,
   readyPods,
   startWorker,
@@ -35,6 +34,7 @@ import {
   ensurePhaseOne,
   leftovers,
   openWorkbench,
+  setBadImage,
   sql,
   takePoint,
   visit,
@@ -124,11 +124,7 @@ test('a rollback of every layer ends as without kills', async () => {
   await rules.replace([
     { action: 'set_cache_settings', expression: 'true', action_parameters: { cache: true } },
   ]);
-  const badImage = { name: 'php', image: 'localhost:5000/presslift/wordpress:never-built' };
-  await kubectl([
-    ...['patch', 'deployment', 'wordpress', '-n', 'acme', '--type', 'strategic', '-p'],
-    JSON.stringify({ spec: { template: { spec: { containers: [badImage] } } } }),
-  ]);
+  await setBadImage();
 
   const id = 'acme/rollback/e2e-chaos';
   const layers = ['plugins-themes', 'app', 'cdn', 'database'];
@@ -155,14 +151,20 @@ test('a rollback of every layer ends as without kills', async () => {
 /** The template that pods are made of, with the images that really run in the place of their names. */
 async function podTemplate(): Promise<unknown> {
   const { spec } = await kubectlJson<{
-    spec: { template: { spec: { containers: { image?: string }[] } } };
+    spec: {
+      template: { spec: Record<'containers' | 'initContainers', { image?: string }[] | undefined> };
+    };
   }>(['get', 'deployment', 'wordpress', '-n', 'acme']);
-  for (const container of spec.template.spec.containers) delete container.image;
+  const { containers = [], initContainers = [] } = spec.template.spec;
+  for (const container of [...containers, ...initContainers]) delete container.image;
+  type Statuses = { name: string; imageID: string }[] | undefined;
   const pods = await kubectlJson<{
-    items: { status: { containerStatuses?: { name: string; imageID: string }[] } }[];
+    items: { status: Record<'containerStatuses' | 'initContainerStatuses', Statuses> }[];
   }>(['get', 'pods', '-n', 'acme', '-l', 'presslift.dev/track=hybrid']);
   const images = pods.items.flatMap(({ status }) =>
-    (status.containerStatuses ?? []).map(({ name, imageID }) => `${name} ${imageID}`),
+    [...(status.containerStatuses ?? []), ...(status.initContainerStatuses ?? [])].map(
+      ({ name, imageID }) => `${name} ${imageID}`,
+    ),
   );
   return { spec: spec.template.spec, images: [...new Set(images)].sort() };
 }

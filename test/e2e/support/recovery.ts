@@ -277,6 +277,16 @@ export async function visit(path: string): Promise<number> {
 export const untilSiteAnswers = () =>
   eventually('the front page', async () => ((await visit('/')) === 200 ? true : undefined));
 
+/** Gives pods an image that nobody ever built. */
+export async function setBadImage(): Promise<void> {
+  const image = 'localhost:5000/presslift/wordpress:never-built';
+  const path = '/spec/template/spec/containers/0/image';
+  await kubectl([
+    ...['patch', 'deployment', 'wordpress', '-n', 'acme', '--type', 'json', '-p'],
+    JSON.stringify([{ op: 'replace', path, value: image }]),
+  ]);
+}
+
 /** What `presslift … --wait --json` prints of one operation. */
 export interface Followed {
   workflowId: string;
