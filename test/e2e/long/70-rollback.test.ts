@@ -13,8 +13,8 @@ import {
   extensionHashes,
   inPod,
   kubectl,
-  kubectlJson,
   readyPods,
+  runningImages,
   startWorker,
   wpContent,
   type WorkerProcess,
@@ -81,22 +81,6 @@ function watchFrontPage() {
       return { downMs, answers };
     },
   };
-}
-
-/** The images that containers of ready pods really run, by digest. */
-async function runningImages(): Promise<string[]> {
-  const names = new Set((await readyPods()).map(({ metadata }) => metadata.name));
-  const { items } = await kubectlJson<{
-    items: {
-      metadata: { name: string };
-      status: { containerStatuses?: { name: string; imageID: string }[] };
-    }[];
-  }>(['get', 'pods', '-n', 'acme']);
-  const images = items
-    .filter(({ metadata }) => names.has(metadata.name))
-    .flatMap(({ status }) => status.containerStatuses ?? [])
-    .map(({ name, imageID }) => `${name} ${imageID}`);
-  return [...new Set(images)].sort();
 }
 
 test('a deleted plugin tree comes back, and no visitor notices', async () => {

@@ -23,6 +23,7 @@ import {
   inPod,
   kubectlJson,
   readyPods,
+  runningImages,
   startWorker,
   startWorkerThatLosesAnswers,
   wpContent,
@@ -157,14 +158,5 @@ async function podTemplate(): Promise<unknown> {
   }>(['get', 'deployment', 'wordpress', '-n', 'acme']);
   const { containers = [], initContainers = [] } = spec.template.spec;
   for (const container of [...containers, ...initContainers]) delete container.image;
-  type Statuses = { name: string; imageID: string }[] | undefined;
-  const pods = await kubectlJson<{
-    items: { status: Record<'containerStatuses' | 'initContainerStatuses', Statuses> }[];
-  }>(['get', 'pods', '-n', 'acme', '-l', 'presslift.dev/track=hybrid']);
-  const images = pods.items.flatMap(({ status }) =>
-    [...(status.containerStatuses ?? []), ...(status.initContainerStatuses ?? [])].map(
-      ({ name, imageID }) => `${name} ${imageID}`,
-    ),
-  );
-  return { spec: spec.template.spec, images: [...new Set(images)].sort() };
+  return { spec: spec.template.spec, images: await runningImages() };
 }

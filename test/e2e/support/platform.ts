@@ -139,6 +139,8 @@ export interface PodView {
     phase: string;
     podIP?: string;
     conditions?: { type: string; status: string }[];
+    containerStatuses?: { name: string; imageID: string }[];
+    initContainerStatuses?: { name: string; imageID: string }[];
   };
 }
 
@@ -151,6 +153,16 @@ export async function readyPods(): Promise<PodView[]> {
       pod.metadata.deletionTimestamp === undefined &&
       pod.status.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True'),
   );
+}
+
+/** The images that containers and sidecars of ready pods really run, by digest. */
+export async function runningImages(): Promise<string[]> {
+  const images = (await readyPods()).flatMap(({ status }) =>
+    [...(status.containerStatuses ?? []), ...(status.initContainerStatuses ?? [])].map(
+      ({ name, imageID }) => `${name} ${imageID}`,
+    ),
+  );
+  return [...new Set(images)].sort();
 }
 
 /** Runs a program in a pod's php container, as the image's root. */
