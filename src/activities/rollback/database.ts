@@ -2,6 +2,7 @@ import type { Connection } from 'mysql2/promise';
 import { operationKey } from '../../domain/kubernetes/names.ts';
 import { rollbackOfSchema } from '../../domain/planners/rollback-names.ts';
 import { describeDifferences, sameDatabases } from '../../domain/recovery/database-manifest.ts';
+import type { JsonObject } from '../../domain/json.ts';
 import type { RecoveryPoint } from '../../domain/recovery/point.ts';
 import type { Site } from '../../domain/site/schema.ts';
 import type { ChangeInput, ChangeResult, RollbackActivities } from '../contracts.ts';
@@ -87,7 +88,8 @@ export function createDatabase(deps: RollbackDeps): DatabaseChanges {
     },
 
     async switchDatabase(input) {
-      const { site } = input;
+      const { site, change } = input;
+      const { point = null } = change.params;
       const schemas = schemasOf(input);
       const result = await asAdmin(site, (connection) => switchToPoint(connection, schemas, now()));
       return {
@@ -95,7 +97,9 @@ export function createDatabase(deps: RollbackDeps): DatabaseChanges {
         keptIn: schemas.kept,
         rightsGiven: await giveRights(deps, site),
         wordpressSeesKept: await siteSees(deps, site, schemas.kept),
-        cache: await flushCache(deps, site),
+        cache: await askWordPress(deps, site, 'flush-cache'),
+        // The dump holds the hold on plugin updates under which it was taken, and nobody else would give that back.
+        updates: await askWordPress(deps, site, 'release-updates', { point }),
       };
     },
 
@@ -103,7 +107,7 @@ export function createDatabase(deps: RollbackDeps): DatabaseChanges {
       const { site } = input;
       const schemas = schemasOf(input);
       const result = await asAdmin(site, (connection) => switchBack(connection, schemas, now()));
-      return { ...plainJson(result), cache: await flushCache(deps, site) };
+      return { ...plainJson(result), cache: await askWordPress(deps, site, 'flush-cache') };
     },
   };
 }
@@ -176,14 +180,22 @@ async function giveRights(deps: RollbackDeps, site: Site): Promise<boolean> {
   return true;
 }
 
-/** An object cache outside of PHP still holds rows of the other database. Where WordPress does not start there is none to empty. */
-async function flushCache(deps: RollbackDeps, site: Site): Promise<ChangeResult> {
+/**
+ * What WordPress has to hear of other tables: an object cache outside of PHP still holds rows of those before. Where it does not
+ * start it hears nothing, and `why` says so.
+ */
+async function askWordPress(
+  deps: RollbackDeps,
+  site: Site,
+  operation: 'flush-cache' | 'release-updates',
+  parameters: JsonObject = {},
+): Promise<ChangeResult> {
   try {
     const pod = await onePhpPod(siteCluster(deps, site), site);
-    return (await deps.agent.run(site, pod, 'flush-cache')) as ChangeResult;
+    return (await deps.agent.run(site, pod, operation, parameters)) as ChangeResult;
   } catch (error) {
     if (failureTypeOf(error) === null) throw error;
-    return { flushed: false, why: (error as Error).message };
+    return { asked: false, why: (error as Error).message };
   }
 }
 
