@@ -230,9 +230,15 @@ const corruptions: Record<
   },
   'missing trigger': {
     finding: 'triggers',
-    // Where the administrator may act for nobody else, triggers are loaded last: one cannot be dropped within the dump.
+    // Where the administrator may act for nobody else, triggers are loaded last: one cannot be dropped within the dump. A comment
+    // makes up for its bytes.
     plant: async (name) =>
-      plant(name, await withDump("sed '/TRIGGER .e2e_comment_count/,/^\\*\\/;;$/d'")),
+      plant(
+        name,
+        await withDump(
+          "(sed '/TRIGGER .e2e_comment_count/,/^\\*\\/;;$/d'; printf -- '-- %0400d\\n' 0)",
+        ),
+      ),
   },
   'wrong charset': {
     finding: 'charset',
