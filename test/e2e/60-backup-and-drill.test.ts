@@ -1,6 +1,6 @@
 /**
- * A scheduled backup fires and restic alone restores it; a drill passes on good data and leaves nothing; two operations at once
- * wait for each other, and a dead holder of the lock is freed.
+ * A scheduled backup fires and restic alone restores it, kubectl alone a folder of a volume's snapshot; a drill passes on good data
+ * and leaves nothing; two operations at once wait for each other, and a dead holder of the lock is freed.
  */
 import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';

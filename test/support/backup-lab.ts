@@ -6,7 +6,10 @@ import {
   PutObjectCommand,
 } from '@aws-sdk/client-s3';
 import type { V1Deployment, V1Pod } from '@kubernetes/client-node';
-import { openObjectStorage } from '../../src/activities/object-storage/client.ts';
+import {
+  openObjectStorage,
+  type ObjectStorage,
+} from '../../src/activities/object-storage/client.ts';
 import { Secret } from '../../src/activities/secrets/index.ts';
 import type { DatabasePart, FilesPart, RecoveryPoint } from '../../src/domain/recovery/point.ts';
 import { labNamespace, type LabJob, type RecoveryLab } from './recovery-lab.ts';
@@ -14,11 +17,11 @@ import { labNamespace, type LabJob, type RecoveryLab } from './recovery-lab.ts';
 /** `20261123T030000Z-acme-backup` */
 export const idAt = (iso: string) => `${iso.replaceAll(/[-:]/g, '')}-acme-backup`;
 
+const repository = 'presslift/acme/restic/';
+
 /** What tests of a backup's beginning and end do to a lab. */
 export function backupLab(lab: RecoveryLab) {
-  async function withStorage<T>(
-    use: (storage: ReturnType<typeof openObjectStorage>) => Promise<T>,
-  ) {
+  async function withStorage<T>(use: (storage: ObjectStorage) => Promise<T>) {
     const keys = {
       accessKeyId: lab.storage.root.accessKeyId,
       secretAccessKey: new Secret(lab.storage.root.secretAccessKey),
@@ -31,6 +34,9 @@ export function backupLab(lab: RecoveryLab) {
       storage.close();
     }
   }
+
+  const below = async ({ client }: ObjectStorage, Prefix: string) =>
+    (await client.send(new ListObjectsV2Command({ Bucket: 'acme-media', Prefix }))).Contents ?? [];
 
   /** A point with two real snapshots of its own. */
   async function pointAt(iso: string, plugin?: string): Promise<RecoveryPoint> {
@@ -101,11 +107,7 @@ export function backupLab(lab: RecoveryLab) {
   }
 
   const lockCount = () =>
-    withStorage(async ({ client }) => {
-      const Prefix = 'presslift/acme/restic/locks/';
-      const list = await client.send(new ListObjectsV2Command({ Bucket: 'acme-media', Prefix }));
-      return list.KeyCount ?? 0;
-    });
+    withStorage(async (storage) => (await below(storage, `${repository}locks/`)).length);
 
   /** A lock as a process leaves it that is killed: nobody holds it, and it is new. */
   async function leaveLock(job: LabJob): Promise<void> {
@@ -203,11 +205,11 @@ export function backupLab(lab: RecoveryLab) {
   }
 
   async function damageNewestPack(): Promise<void> {
-    await withStorage(async ({ client }) => {
-      const list = await client.send(
-        new ListObjectsV2Command({ Bucket: 'acme-media', Prefix: 'presslift/acme/restic/data/' }),
+    await withStorage(async (storage) => {
+      const { client } = storage;
+      const packs = (await below(storage, `${repository}data/`)).filter(
+        ({ Size }) => (Size ?? 0) > 100_000,
       );
-      const packs = (list.Contents ?? []).filter(({ Size }) => (Size ?? 0) > 100_000);
       packs.sort((a, b) => Number(b.LastModified) - Number(a.LastModified));
       const key = packs[0]?.Key;
       const answer = await client.send(new GetObjectCommand({ Bucket: 'acme-media', Key: key }));
@@ -219,11 +221,9 @@ export function backupLab(lab: RecoveryLab) {
 
   /** As a lifecycle rule does it. */
   async function emptyRepository(): Promise<void> {
-    await withStorage(async ({ client }) => {
-      const Prefix = 'presslift/acme/restic/';
-      const list = await client.send(new ListObjectsV2Command({ Bucket: 'acme-media', Prefix }));
-      for (const { Key } of list.Contents ?? []) {
-        await client.send(new DeleteObjectCommand({ Bucket: 'acme-media', Key }));
+    await withStorage(async (storage) => {
+      for (const { Key } of await below(storage, repository)) {
+        await storage.client.send(new DeleteObjectCommand({ Bucket: 'acme-media', Key }));
       }
     });
   }

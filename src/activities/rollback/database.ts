@@ -1,8 +1,8 @@
 import type { Connection } from 'mysql2/promise';
+import type { JsonObject } from '../../domain/json.ts';
 import { operationKey } from '../../domain/kubernetes/names.ts';
 import { rollbackOfSchema } from '../../domain/planners/rollback-names.ts';
 import { describeDifferences, sameDatabases } from '../../domain/recovery/database-manifest.ts';
-import type { JsonObject } from '../../domain/json.ts';
 import type { RecoveryPoint } from '../../domain/recovery/point.ts';
 import type { Site } from '../../domain/site/schema.ts';
 import type { ChangeInput, ChangeResult, RollbackActivities } from '../contracts.ts';

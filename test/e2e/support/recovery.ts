@@ -217,9 +217,6 @@ export async function leftovers(): Promise<string[]> {
     short_id: string;
     tags?: string[];
   }[];
-  const held = await sql(
-    "SELECT option_name FROM wp_options WHERE option_name IN ('presslift_updates_held', 'auto_updater.lock')",
-  );
   return [
     ...lines(await kubectl(['get', 'namespaces', '-o', 'name'])).filter((name) =>
       name.includes('presslift-drill-'),
@@ -240,9 +237,15 @@ export async function leftovers(): Promise<string[]> {
     ...snapshots.items
       .filter(({ metadata }) => !keys.has(metadata.labels?.['presslift.dev/point'] ?? ''))
       .map(({ metadata }) => `volume snapshot ${metadata.name}`),
-    ...lines(held).map((option) => `option ${option}`),
+    ...lines(await holdOnUpdates()).map((option) => `option ${option}`),
   ];
 }
+
+/** The options by which WordPress's updates are held, a line each; '' when they are not. */
+export const holdOnUpdates = () =>
+  sql(
+    "SELECT option_name FROM wp_options WHERE option_name IN ('presslift_updates_held', 'auto_updater.lock')",
+  );
 
 /** Ids of the recovery points that the catalogue has, as its bucket shows them. */
 async function recoveryPoints(): Promise<string[]> {
