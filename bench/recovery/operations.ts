@@ -39,6 +39,7 @@ export async function timeOperations(site: string, log: (line: string) => void):
       timings.push(
         timing(`rollback of ${layer}`, sinceApproval(report.steps), promisedMs.rollback),
       );
+      logSteps(report.steps, log);
       const changes = report.steps.filter(({ id }) => layerChanges[layer]!.includes(id));
       timings.push(timing('  its changes alone', span(changes), promisedMs.rollback));
     }
@@ -96,6 +97,15 @@ function sinceApproval(steps: readonly Step[]): number {
   const approval = steps.find(({ id }) => /(^|-)apply$/.test(id))?.endedAt;
   if (typeof approval !== 'string') throw new Error('The report has no approval');
   return lastEnd(steps) - Date.parse(approval);
+}
+
+/** Where the time went, a line a step, in the order in which they began. */
+function logSteps(steps: readonly Step[], log: (line: string) => void): void {
+  for (const step of steps) {
+    if (step.startedAt !== null && step.endedAt !== null) {
+      log(`  ${step.id} ${(span([step]) / 1000).toFixed(1)} s`);
+    }
+  }
 }
 
 function span(steps: readonly Step[]): number {

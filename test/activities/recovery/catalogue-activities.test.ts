@@ -89,7 +89,7 @@ describe('the activities', () => {
       `restic_run init > /dev/null
        mkdir -p /presslift/point /presslift/volumes/content
        echo content > /presslift/volumes/content/file
-       file_manifest /presslift/volumes/content content/ /presslift/point/files.tsv
+       file_manifest_begin; file_manifest_add /presslift/volumes/content content/; file_manifest_end /presslift/point/files.tsv
        id() { jq -r 'select(.message_type == "summary") | .snapshot_id' $work/out; }
        restic_run backup --json /presslift/volumes /presslift/point > $work/out; files=$(id)
        restic_run backup --json --stdin-from-command --stdin-filename database.sql -- echo dump > $work/out

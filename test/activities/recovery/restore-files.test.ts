@@ -80,8 +80,7 @@ describe('files', () => {
   async function copied(claim: string): Promise<RecoveryPoint> {
     const made = await lab.script<{ snapshotId: string; digest: string; files: number }>(
       `mkdir -p /presslift/point; m=/presslift/point/files.tsv
-       file_manifest /presslift/volumes/${claim} ${claim}/ $m || fail JobFailed 'no manifest'
-       file_manifest_end $m
+       file_manifest_begin; file_manifest_add /presslift/volumes/${claim} ${claim}/; file_manifest_end $m
        restic_run backup --json --tag kind:files /presslift/volumes/${claim} /presslift/point > $work/out
        say "$(jq -cn --arg snapshotId "$(jq -r 'select(.message_type == "summary") | .snapshot_id' $work/out)" \\
          --arg digest "$(manifest_digest $m)" --argjson files "$(manifest_files $m)" '{$snapshotId, $digest, $files}')"`,

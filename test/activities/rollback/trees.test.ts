@@ -552,8 +552,8 @@ describe('comparing with a point', () => {
     await symlink('a.php', join(volume, live, 'link.php'));
     const taken = await lab.script<{ snapshot: string; digest: string }>(
       `restic_run init > /dev/null
-       mkdir -p /presslift/point; m=/presslift/point/files.tsv; : > $m
-       file_manifest /presslift/volumes/content content/ $m; file_manifest_end $m
+       mkdir -p /presslift/point; m=/presslift/point/files.tsv
+       file_manifest_begin; file_manifest_add /presslift/volumes/content content/; file_manifest_end $m
        restic_run backup --json /presslift/volumes/content /presslift/point > $work/out
        say "$(jq -cn --arg digest "$(manifest_digest $m)" --arg snapshot \
          "$(jq -r 'select(.message_type == "summary").snapshot_id' $work/out)" '{$snapshot, $digest}')"`,

@@ -16,11 +16,12 @@ if [ -e /presslift/input/cdn-rules.json.gz ]; then
   base64 -d /presslift/input/cdn-rules.json.gz | gzip -d > "$point/cdn-rules.json"
 fi
 
-# each FILTER: values of volumes.json that the filter gives, one after another with NUL at the end.
-each() { jq -j "$1 | (., \"\\u0000\")" /presslift/input/volumes.json; }
-
-# Characters that mean something in a pattern get a backslash.
-literal() { printf '%s' "$1" | sed 's/[][*?\\]/\\&/g'; }
+# literal TEXT: what means something in a pattern gets a backslash.
+literal() {
+  local text=$1 character
+  for character in '\' '*' '?' '[' ']'; do text=${text//"$character"/"\\$character"}; done
+  printf '%s' "$text"
+}
 
 # Excluded folders stay, empty: pods mount some of them. Anything else is left out itself.
 left_out() { literal "$2"; if [ -d "$1" ]; then printf '/*'; fi; }
@@ -30,19 +31,20 @@ printf '%s\n' '.presslift' '.presslift-[^s]*' '.presslift-s[^e]*' >> "$work/excl
 declare -A folders excluded
 live=no
 claims=()
-while IFS= read -r -d '' claim; do
-  claims+=("$claim")
-  if [ "$(jq --arg claim "$claim" '.[] | select(.claim == $claim) | .live' /presslift/input/volumes.json)" = true ]; then live=yes; fi
-  while IFS= read -r -d '' path; do
+while IFS= read -r -d '' what && IFS= read -r -d '' value; do
+  case $what in
+    claim) claim=$value; claims+=("$claim") ;;
+    live) if [ "$value" = true ]; then live=yes; fi ;;
     # One of the volume's folders may be excluded as a whole, or be missing.
-    if [ -d "$volumes/$claim/$path" ]; then folders[$claim]+="$path"$'\n'; fi
-  done < <(each ".[] | select(.claim == \"$claim\") | .folders[]")
-  while IFS= read -r -d '' path; do
-    left_out "$volumes/$claim/$path" "$volumes/$claim/$path" >> "$work/exclude"
-    echo >> "$work/exclude"
-    excluded[$claim]+="$path"$'\n'
-  done < <(each ".[] | select(.claim == \"$claim\") | .excluded[]")
-done < <(each '.[].claim')
+    folder) if [ -d "$volumes/$claim/$value" ]; then folders[$claim]+="$value"$'\n'; fi ;;
+    excluded)
+      left_out "$volumes/$claim/$value" "$volumes/$claim/$value" >> "$work/exclude"
+      echo >> "$work/exclude"
+      excluded[$claim]+="$value"$'\n'
+      ;;
+  esac
+done < <(jq -j '.[] | ["claim", .claim], ["live", .live], (.folders[] | ["folder", .]), (.excluded[] | ["excluded", .])
+  | (.[] | tostring, "\u0000")' /presslift/input/volumes.json)
 
 targets=("$point")
 for claim in "${claims[@]}"; do
@@ -80,7 +82,14 @@ note_folders() {
   done
 }
 
-write_manifest() { note_folders "$1" "$2"; file_manifest "$1" "$2" "$point/files.tsv" "${@:3}"; }
+add_folder() { note_folders "$1" "$2"; file_manifest_add "$@"; }
+write_manifest() {
+  : > "$work/folders"
+  file_manifest_begin
+  in_every_folder add_folder && file_manifest_end "$point/files.tsv" || return 1
+  sort -u "$work/folders" >> "$point/files.tsv"
+  file_manifest_sort "$point/files.tsv"
+}
 
 # When each entry was changed last: what differs between two of these was changed in between. A line: <kind> <mode>
 # <uid>:<gid> <size> <modified> <changed> <path>, the path below /presslift/volumes as in the manifest.
@@ -106,7 +115,7 @@ report_hashing() {
   total=$(awk '$1 == "f" { files++; bytes += $4 } END { printf "%d %.0f", files, bytes }' "$1")
   while sleep 2; do
     progress_is_due $((SECONDS - began)) || continue
-    awk -v total="$total" -v seconds=$((SECONDS - began)) '{ files += $1; bytes += $2 }
+    awk -v total="$total" -v seconds=$((SECONDS - began)) '{ files++; bytes += $1 }
       END { split(total, of, " "); print files + 0, of[1], bytes + 0, of[2], seconds }' OFMT=%.0f CONVFMT=%.0f "$work/hashed" \
       | jq -Rc 'split(" ") | map(tonumber) | {progress: {files: .[0], totalFiles: .[1], bytes: .[2], totalBytes: .[3],
           secondsRemaining: (if .[2] > 0 then ([.[3] - .[2], 0] | max) * .[4] / .[2] | ceil else null end)}}' || true
@@ -147,18 +156,14 @@ for ((attempt = 1; ; attempt++)); do
   last=no
   if [ "$live" = yes ] && [ "$attempt" -ge "$ATTEMPTS" ]; then last=yes; fi
   times "$work/before"
-  : > "$point/files.tsv"
-  : > "$work/folders"
   : > "$work/hashed"
   whole=yes
   report_hashing "$work/before" &
   reporter=$!
   # What changes during the last attempt is looked at after it.
   VANISHING=$last
-  run in_every_folder write_manifest || whole=no
+  run write_manifest || whole=no
   kill "$reporter" 2> /dev/null || true
-  sort -u "$work/folders" >> "$point/files.tsv"
-  file_manifest_end "$point/files.tsv"
   if [ "$whole" = yes ]; then
     status=0
     with_progress "$work/summary" copy || status=$?
@@ -209,20 +214,17 @@ tree_digest() {
     print $1 "  " substr($5, length(ENVIRON["PREFIX"]) + 1) > lines; n++; size += $4 }
     END { printf "%d %.0f\n", n, size }' lines="$work/lines" "$point/files.tsv"
 }
-trees='{}'
-while IFS= read -r -d '' name; do
-  path=$(jq -r --arg name "$name" '.[$name]' /presslift/input/trees.json)
+: > "$work/trees"
+while IFS=$'\t' read -r name path; do
   : > "$work/lines"
   read -r count size < <(tree_digest "$path/")
-  trees=$(jq -c --arg name "$name" --arg digest "sha256:$(sort "$work/lines" | sha256sum | cut -c1-64)" \
-    --argjson files "${count:-0}" --argjson bytes "${size:-0}" '.[$name] = {$files, $bytes, $digest}' <<< "$trees")
-done < <(jq -j 'keys[] | (., "\u0000")' /presslift/input/trees.json)
+  printf '%s\t%s\t%s\tsha256:%s\n' "$name" "$count" "$size" "$(sort "$work/lines" | sha256sum | cut -c1-64)" >> "$work/trees"
+done < <(jq -r 'to_entries[] | [.key, .value] | join("\t")' /presslift/input/trees.json)
+trees=$(jq -Rsc 'split("\n")[:-1] | map(split("\t") | {(.[0]): {files: (.[1] | tonumber), bytes: (.[2] | tonumber), digest: .[3]}}) | add // {}' "$work/trees")
 
-roots='{}'
-for claim in "${claims[@]}"; do
-  roots=$(jq -c --arg claim "$claim" --arg mode "$(stat --printf %a "$volumes/$claim")" \
-    --arg owner "$(stat --printf %u:%g "$volumes/$claim")" '.[$claim] = {$mode, $owner}' <<< "$roots")
-done
+# A claim's name is a DNS label.
+roots=$(cd "$volumes" && stat --printf '%n\t%a\t%u:%g\n' "${claims[@]}" \
+  | jq -Rsc 'split("\n")[:-1] | map(split("\t") | {(.[0]): {mode: .[1], owner: .[2]}}) | add')
 
 say "$(jq -cn --argjson summary "$summary" --argjson files "$files" --argjson bytes "$(manifest_bytes "$point/files.tsv")" \
   --arg manifest "$(manifest_digest "$point/files.tsv")" --argjson trees "$trees" --argjson attempts "$attempt" \

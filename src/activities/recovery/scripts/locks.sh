@@ -12,6 +12,9 @@ remove_dead_locks() {
   local lock host time
   dead_locks=0
   living_locks=0
+  restic_run list locks --no-lock > "$work/locks"
+  # Mostly there is none at all, and opening the repository takes its time.
+  if [ ! -s "$work/locks" ]; then return 0; fi
   restic_run unlock > /dev/null
   restic_run list locks --no-lock > "$work/locks"
   while IFS= read -r lock; do

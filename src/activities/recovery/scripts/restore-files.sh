@@ -83,8 +83,9 @@ else
   : > "$manifest"
 fi
 
-: > "$work/found.tsv"
 : > "$work/expected.tsv"
+file_manifest_begin
+add_found() { run file_manifest_add "$@" || fail JobFailed "Restored files cannot be read"; }
 select_below() { PREFIX=$1 awk -F'\t' 'index($5, ENVIRON["PREFIX"]) == 1' "$manifest" >> "$work/expected.tsv"; }
 for ((at = 0; at < count; at++)); do
   claim=$(jq -r ".[$at].claim" "$targets")
@@ -92,16 +93,15 @@ for ((at = 0; at < count; at++)); do
   if [ "$(jq ".[$at].include | length" "$targets")" -eq 0 ]; then
     select_below "$claim/"
     # A new file system has this folder of its own.
-    run file_manifest "$destination" "$claim/" "$work/found.tsv" lost+found || fail JobFailed "Restored files cannot be read"
+    add_found "$destination" "$claim/" lost+found
     continue
   fi
   while IFS= read -r -d '' folder; do
     select_below "$claim/$folder/"
-    if [ -d "$destination/$folder" ]; then
-      run file_manifest "$destination/$folder" "$claim/$folder/" "$work/found.tsv" || fail JobFailed "Restored files cannot be read"
-    fi
+    if [ -d "$destination/$folder" ]; then add_found "$destination/$folder" "$claim/$folder/"; fi
   done < <(jq -j ".[$at].include[] | (., \"\\u0000\")" "$targets")
 done
+run file_manifest_end "$work/found.tsv" || fail JobFailed "Restored files cannot be read"
 grep -v -P '\tlost\+found$' "$work/expected.tsv" > "$work/expected" || true
 # Files that changed while they were copied are restored as they are; nobody knows what they should be.
 settled() {
@@ -110,8 +110,7 @@ settled() {
 }
 settled "$work/expected"
 settled "$work/found.tsv"
-sort -t$'\t' -k5 -o "$work/expected" "$work/expected"
-file_manifest_end "$work/found.tsv"
+file_manifest_sort "$work/expected"
 
 # Path, then hash, mode, owner and size of both sides; `-` where one side has no such entry.
 join -t$'\t' -1 5 -2 5 -a 1 -a 2 -e - -o 0,1.1,1.2,1.3,1.4,2.1,2.2,2.3,2.4 "$work/expected" "$work/found.tsv" > "$work/joined"

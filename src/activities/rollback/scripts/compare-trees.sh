@@ -31,8 +31,8 @@ for ((at = 0; at < count; at++)); do
   : > "$work/now"
   now=null
   if [ -d "$live" ]; then
-    file_manifest "$live" '' "$work/now" || fail Unavailable "Files changed while they were compared"
-    file_manifest_end "$work/now"
+    file_manifest_begin
+    { file_manifest_add "$live" '' && file_manifest_end "$work/now"; } || fail Unavailable "Files changed while they were compared"
     now=$(summary "$work/now")
   fi
   join -t$'\t' -1 5 -2 5 -a 1 -a 2 -e - -o 0,1.1,1.2,1.3,1.4,2.1,2.2,2.3,2.4 "$work/then" "$work/now" > "$work/joined"
