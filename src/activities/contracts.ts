@@ -25,7 +25,7 @@ import type {
   VolumeSnapshotRef,
   WordPressPart,
 } from '../domain/recovery/point.ts';
-import type { PreparedBackup } from '../domain/recovery/prepared-backup.ts';
+import type { OpenedRepository } from '../domain/recovery/opened-repository.ts';
 import type { RollbackRequest } from '../domain/recovery/request.ts';
 import type { Site } from '../domain/site/schema.ts';
 
@@ -176,10 +176,14 @@ export interface BackupActivities {
   backupReadiness(input: SiteInput): Promise<{ ready: boolean; missing: string[] }>;
   /**
    * Opens the repository (making it the first time) and the catalogue, removes Jobs, claims and repository locks that an
-   * operation which is no more has left, holds automatic plugin updates by WordPress's own lock, which expires. Points of
-   * which an empty repository holds nothing are marked as bad.
+   * operation which is no more has left. Points of which an empty repository holds nothing are marked as bad.
    */
-  prepareBackup(input: PointInput): Promise<PreparedBackup>;
+  openRepository(input: PointInput): Promise<OpenedRepository>;
+  /**
+   * Holds automatic plugin updates by WordPress's own lock, which expires. `unheld` says why they could not be held; null when they
+   * are, or where no PHP runs that could update anything.
+   */
+  holdPluginUpdates(input: PointInput): Promise<{ unheld: string | null }>;
   /** Writes the fresh row and file that a restore must bring back. */
   writeSentinel(input: PointInput): Promise<Sentinel>;
   describeWordPress(input: PointInput): Promise<WordPressPart>;

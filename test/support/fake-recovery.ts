@@ -18,7 +18,7 @@ import type {
   VolumeSnapshotRef,
   WordPressPart,
 } from '../../src/domain/recovery/point.ts';
-import type { LostPoints } from '../../src/domain/recovery/prepared-backup.ts';
+import type { LostPoints } from '../../src/domain/recovery/opened-repository.ts';
 
 const AT = '2026-11-23T18:00:00.000Z';
 
@@ -114,11 +114,13 @@ export class FakeRecovery {
     switch (name) {
       case 'backupReadiness':
         return { ready: this.ready, missing: this.ready ? [] : this.unready };
-      case 'prepareBackup':
+      case 'holdPluginUpdates':
         this.held.add(id);
+        return { unheld: this.unheld };
+      case 'openRepository':
         return {
-          ...{ repository: 's3:fake/presslift', created: this.lost !== null },
-          ...{ lost: this.lost, unheld: this.unheld },
+          repository: 's3:fake/presslift',
+          ...{ created: this.lost !== null, lost: this.lost },
         };
       case 'writeSentinel':
         this.sentinel = { nonce: `nonce-${id}`, writtenAt: AT, file: '.presslift-sentinel' };

@@ -22,7 +22,8 @@ type Behaviour = (input: never) => Promise<unknown>;
 const beside = new Set<ActivityName>([
   'loadSite',
   'backupReadiness',
-  'prepareBackup',
+  'openRepository',
+  'holdPluginUpdates',
   'writeSentinel',
   'describeWordPress',
   'describeApp',
@@ -158,20 +159,28 @@ export class FakeSite {
   }
 
   /**
-   * The same for one that runs beside another, which is in the middle of its work then and goes on until it is cancelled: the
+   * The same for one that runs beside others, which are in the middle of their work then and go on until they are cancelled: the
    * time-skipping server cannot cancel what is just starting or ending.
    */
-  failBeside(name: ActivityName, other: ActivityName, type: FailureType, times = Infinity): void {
+  failBeside(
+    name: ActivityName,
+    others: ActivityName | ActivityName[],
+    type: FailureType,
+    times = Infinity,
+  ): void {
     this.fail(name, type, times);
+    const beside = [others].flat();
     const rounds = (called: ActivityName) => this.calls.filter((call) => call === called).length;
     const answer = this.behaviourOf(name);
     this.when(name, async (input) => {
-      while (rounds(other) < rounds(name)) await delay(10);
+      while (beside.some((other) => rounds(other) < rounds(name))) await delay(10);
       return answer(input);
     });
-    this.when(other, (input) =>
-      rounds(other) <= times ? untilCancelled() : this.#usual(other, input),
-    );
+    for (const other of beside) {
+      this.when(other, (input) =>
+        rounds(other) <= times ? untilCancelled() : this.#usual(other, input),
+      );
+    }
   }
 
   /** Lets an activity wait until the returned function is called. */

@@ -50,7 +50,8 @@ async function untilOnlyRunning(site: FakeSite, run: Run, name: ActivityName): P
 }
 
 const required: ActivityName[] = [
-  'prepareBackup',
+  'holdPluginUpdates',
+  'openRepository',
   'takeRecoveryPoint',
   'snapshotVolumes',
   'backUpFiles',
@@ -58,20 +59,41 @@ const required: ActivityName[] = [
   'recordRecoveryPoint',
 ];
 
+/** What runs beside a part of them. */
+const beside: Partial<Record<ActivityName, ActivityName | ActivityName[]>> = {
+  openRepository: 'writeSentinel',
+  writeSentinel: 'openRepository',
+  takeRecoveryPoint: ['openRepository', 'describeWordPress', 'describeObjectStorage'],
+  snapshotVolumes: 'backUpDatabase',
+  backUpFiles: 'backUpDatabase',
+  backUpDatabase: 'backUpFiles',
+};
+
+/** What begins last of all that runs beside, one after another. */
+const lastBeside: Partial<Record<ActivityName, ActivityName>> = {
+  openRepository: 'describeCdn',
+  describeWordPress: 'describeCdn',
+  backUpDatabase: 'backUpFiles',
+};
+
 describe('a backup', () => {
   it('copies everything in its order, records it, and cares for the repository', async () => {
     const site = harness().site('whole');
     const run = await started(site, { reason: 'scheduled' });
     const report = await run.result<BackupReport>();
     const order = site.calls.filter((name) => name !== 'requestLock' && name !== 'notify');
-    expect([...order.slice(0, 4), order[8], ...order.slice(11)]).toEqual([
-      ...['loadSite', 'prepareBackup', 'writeSentinel', 'takeRecoveryPoint', 'snapshotVolumes'],
+    expect([...order.slice(0, 2), ...order.slice(12)]).toEqual([
+      ...['loadSite', 'holdPluginUpdates'],
       ...['recordRecoveryPoint', 'releasePluginUpdates', 'applyRetention', 'checkRepository'],
     ]);
-    expect(order.slice(4, 8).sort()).toEqual([
+    // Side by side what does not need each other.
+    expect(order.slice(2, 9).sort()).toEqual([
       ...['describeApp', 'describeCdn', 'describeObjectStorage', 'describeWordPress'],
+      ...['openRepository', 'takeRecoveryPoint', 'writeSentinel'],
     ]);
-    expect(order.slice(9, 11).sort()).toEqual(['backUpDatabase', 'backUpFiles']);
+    expect(order.indexOf('describeApp')).toBeGreaterThan(order.indexOf('takeRecoveryPoint'));
+    expect(order.slice(9, 12).sort()).toEqual(['backUpDatabase', 'backUpFiles', 'snapshotVolumes']);
+    expect(order.indexOf('backUpFiles')).toBeGreaterThan(order.indexOf('snapshotVolumes'));
     const [point] = [...site.recovery.points.values()];
     expect(point).toMatchObject({
       id: report.recoveryPoint?.id,
@@ -90,7 +112,8 @@ describe('a backup', () => {
     expect(point?.id).toMatch(/^\d{8}T\d{6}Z-whole-backup$/);
     expect(report.criteria).toMatchObject([{ id: 'repository-sound', pass: true }]);
     expect(report.steps.map(({ id, state }) => `${id} ${state}`)).toEqual([
-      ...['site done', 'lock done', 'recovery-point done', 'prepare-backup done', 'sentinel done'],
+      ...['site done', 'lock done', 'recovery-point done', 'hold-plugin-updates done'],
+      ...['open-repository done', 'sentinel done'],
       ...['describe done', 'snapshot-volumes done', 'back-up-files done', 'back-up-database done'],
       ...['record-recovery-point done', 'release-plugin-updates done'],
       ...['retention done', 'check-repository done'],
@@ -178,7 +201,7 @@ describe('a backup', () => {
     const run = await started(site);
     const waiting = await run.until(({ waitingFor }) => waitingFor !== null, 'told by the lock');
     expect(waiting).toMatchObject({ waitingFor: { workflowId: 'busy/hybridStorage' } });
-    expect(site.calls).not.toContain('prepareBackup');
+    expect(site.calls).not.toContain('openRepository');
     await holder.signal('abort', { by: 'olga' });
     await holder.result();
     expect(await run.result<OperationReport>()).toMatchObject({ outcome: 'done' });
@@ -194,7 +217,6 @@ describe('a backup', () => {
     release();
     await run.untilState('paused');
     expect(site.calls).not.toContain('backUpFiles');
-    expect(site.calls).not.toContain('backUpDatabase');
     await run.signal('resume', { by: 'olga' });
     expect(await run.result<OperationReport>()).toMatchObject({ outcome: 'done' });
   });
@@ -221,9 +243,8 @@ describe('a backup', () => {
 describe('a part that cannot be copied', () => {
   it.each(required)('fails the backup and leaves nothing behind: %s', async (name) => {
     const site = harness().site(`fails-${name.toLowerCase()}`);
-    if (name === 'backUpFiles') site.failBeside(name, 'backUpDatabase', 'Forbidden');
-    else if (name === 'backUpDatabase') site.failBeside(name, 'backUpFiles', 'Forbidden');
-    else site.fail(name, 'Forbidden');
+    const others = [beside[name] ?? []].flat();
+    site.failBeside(name, others, 'Forbidden');
     const run = await started(site);
     const failure = await failureOf(run);
     expect(failure).toMatchObject({ type: 'Forbidden', message: `${name} said no.` });
@@ -285,7 +306,7 @@ describe('a part that cannot be copied', () => {
 
   it('fails a backup for a drill where that is the sentinel', async () => {
     const site = harness().site('no-sentinel');
-    site.fail('writeSentinel', 'AgentFailed');
+    site.failBeside('writeSentinel', 'openRepository', 'AgentFailed');
     const run = await started(site, { reason: 'drill' });
     expect(await failureOf(run)).toMatchObject({ type: 'AgentFailed' });
     expect(site.recovery.points.size).toBe(0);
@@ -376,7 +397,7 @@ describe('after the point is recorded', () => {
 
   it('what cannot be discarded is a warning beside the failure that came first', async () => {
     const site = harness().site('undiscarded');
-    site.fail('snapshotVolumes', 'NoSpace');
+    site.failBeside('snapshotVolumes', 'backUpDatabase', 'NoSpace');
     site.fail('discardRecoveryPoint', 'Forbidden');
     const run = await started(site);
     const failure = await failureOf(run);
@@ -403,6 +424,8 @@ describe('stopping a backup', () => {
     const site = harness().site(`stop-${name.toLowerCase()}`);
     site.workUntilCancelled(name);
     const run = await started(site);
+    const last = lastBeside[name];
+    if (last !== undefined) await untilCalled(site, last);
     await untilOnlyRunning(site, run, name);
     await run.handle.cancel();
     const failed: unknown = await run.result().catch((error: unknown) => error);

@@ -249,7 +249,7 @@ describe('backup and drill', () => {
   });
 
   test('a backup that fails ends with 1, what is wrong and what to do', async () => {
-    harness.site('refused').fail('prepareBackup', 'RepositoryRefused');
+    harness.site('refused').fail('openRepository', 'RepositoryRefused');
     const ended = await presslift('backup refused --wait');
     expect(ended.code).toBe(1);
     expect(ended.out).toContain('RepositoryRefused: ');

@@ -83,9 +83,9 @@ describe('drift', () => {
       // Not even a recovery point was taken for the plan that drifted.
       ...['site', 'lock', 'plan', 'gate-apply', 'lock-again'],
       ...['plan-2', 'gate-apply-2', 'lock-again-2', 'baseline-2', 'recovery-point-2'],
-      ...['prepare-backup-2', 'sentinel-2', 'describe-2', 'snapshot-volumes-2', 'back-up-files-2'],
+      ...['hold-plugin-updates-2', 'open-repository-2', 'sentinel-2', 'describe-2'],
       ...[
-        'back-up-database-2',
+        ...['snapshot-volumes-2', 'back-up-files-2', 'back-up-database-2'],
         'record-recovery-point-2',
         'release-plugin-updates-2',
         'visitors-2',
@@ -238,7 +238,7 @@ describe('a change that fails for good', () => {
     const report = await run.result<OperationReport>();
     expect(report.outcome).toBe('undone');
     expect(mutations(site)).toEqual([...changes, ...undos]);
-    expect(report.steps.map(({ id, state }) => `${id} ${state}`).slice(15)).toEqual([
+    expect(report.steps.map(({ id, state }) => `${id} ${state}`).slice(16)).toEqual([
       'visitors done',
       'create-shared-claim undone',
       'copy-extensions undone',

@@ -103,7 +103,7 @@ describe('where they cannot', () => {
       outcome: 'done',
       recoveryPoint: { missing: ['the database', 'files of plugins and themes'] },
     });
-    expect(site.calls).not.toContain('prepareBackup');
+    expect(site.calls).not.toContain('openRepository');
     expect(site.calls.filter((called) => called === 'takeRecoveryPoint')).toHaveLength(1);
   });
 });

@@ -11,6 +11,9 @@ import { network, paths, ports } from '../settings.ts';
 
 const { bridge, nodeAddress, podCidr } = network;
 
+/** Of those that are given locally. */
+const bridgeAddress = '02:85:00:00:00:01';
+
 /**
  * Kernel settings: what this component needs and, with null, what kubelet and kube-proxy change. `down` puts the values
  * back that were there before.
@@ -71,7 +74,9 @@ export const nodeNetwork: Component = {
   packages: ['iproute2', 'iptables'],
   async start(context) {
     if (!(await bridgeExists())) {
-      await context.run('ip', ['link', 'add', bridge, 'type', 'bridge']);
+      // Without an address of its own a bridge takes the lowest of its ports', which changes as pods come and go: until the
+      // others have asked for the new one, what they send gets lost, and a name is asked for again after five seconds.
+      await context.run('ip', ['link', 'add', bridge, 'address', bridgeAddress, 'type', 'bridge']);
     }
     const { stdout } = await context.run('ip', ['-j', 'address', 'show', 'dev', bridge]);
     if (!stdout.includes(`"${nodeAddress}"`)) {

@@ -20,7 +20,6 @@ import {
 import { readConfigMap } from '../hybrid-storage/config-source.ts';
 import { extensionFolders } from '../hybrid-storage/observe.ts';
 import { remove } from '../kubernetes/apply.ts';
-import { waitUntil } from '../kubernetes/wait.ts';
 import { siteCluster } from '../recovery/deps.ts';
 import { readRecovery } from '../recovery/objects.ts';
 import { packedNearby, rulesKey } from '../recovery/packed-rules.ts';
@@ -240,22 +239,11 @@ async function cdnRulesOf(
   return packed === null ? {} : { [rulesKey]: packed };
 }
 
-/** Waits until they are gone: nothing of a copy is left when the activity ends. */
+/** The cluster lets them go as soon as the Job's pod has: what follows does not wait for that. */
 async function removeCopies(deps: BackupDeps, site: Site, names: string[]): Promise<void> {
   const k = siteCluster(deps, site);
   const { namespace } = site.cluster;
   for (const name of names) {
     await remove(k, { apiVersion: 'v1', kind: 'PersistentVolumeClaim', namespace, name });
-  }
-  for (const name of names) {
-    await waitUntil({
-      what: `claim ${name} is gone`,
-      timeoutMs: 180_000,
-      intervalMs: 300,
-      check: async () =>
-        (await readClaim(k, site, name)) === null
-          ? { done: true }
-          : { missing: 'it is still there' },
-    });
   }
 }

@@ -4,9 +4,11 @@ import { createAppActivities } from './app.ts';
 import { createCheckActivities } from './check.ts';
 import { createDatabaseActivities } from './database.ts';
 import type { BackupDeps } from './deps.ts';
+import { createDiscardActivities } from './discard.ts';
 import { createFilesActivities } from './files.ts';
 import { createObjectStorageActivities } from './object-storage.ts';
-import { createPrepareActivities } from './prepare.ts';
+import { createOpenActivities } from './open-repository.ts';
+import { createPluginUpdateActivities } from './plugin-updates.ts';
 import { createRecordActivities } from './record.ts';
 import { createRetentionActivities } from './retention.ts';
 import { createSentinelActivities } from './sentinel.ts';
@@ -20,7 +22,8 @@ export function createBackupActivities(deps: BackupDeps): BackupActivities {
   const ages = createBackupAges(deps);
   return {
     ...createObjectStorageActivities(deps),
-    ...createPrepareActivities(deps),
+    ...createOpenActivities(deps),
+    ...createPluginUpdateActivities(deps),
     ...createSentinelActivities(deps),
     ...createWordPressActivities(deps),
     ...createAppActivities(deps),
@@ -30,6 +33,7 @@ export function createBackupActivities(deps: BackupDeps): BackupActivities {
     ...createRecordActivities(deps, ages),
     ...createRetentionActivities(deps),
     ...createCheckActivities(deps),
+    ...createDiscardActivities(deps),
     ...createAgeActivities(deps, ages),
   };
 }

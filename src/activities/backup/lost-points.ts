@@ -1,5 +1,5 @@
 import type { RecoveryPointState } from '../../domain/recovery/point.ts';
-import type { LostPoints } from '../../domain/recovery/prepared-backup.ts';
+import type { LostPoints } from '../../domain/recovery/opened-repository.ts';
 import type { Site } from '../../domain/site/schema.ts';
 import { throwIfCancelled } from '../activity-context.ts';
 import type { PointInput } from '../contracts.ts';

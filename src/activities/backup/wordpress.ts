@@ -3,12 +3,12 @@ import type { ServedPage, WordPressPart } from '../../domain/recovery/point.ts';
 import { servedPage } from '../../domain/recovery/served-page.ts';
 import type { Site } from '../../domain/site/schema.ts';
 import type { BackupActivities } from '../contracts.ts';
-import { findPod, requirePod, type BackupDeps } from './deps.ts';
+import { requirePod, type BackupDeps } from './deps.ts';
 
-/** `describeWordPress` and `releasePluginUpdates`: what a backup asks of WordPress itself. */
+/** `describeWordPress`: what WordPress says of itself. */
 export function createWordPressActivities(
   deps: BackupDeps,
-): Pick<BackupActivities, 'describeWordPress' | 'releasePluginUpdates'> {
+): Pick<BackupActivities, 'describeWordPress'> {
   return {
     async describeWordPress({ site }) {
       const pod = await requirePod(deps, site);
@@ -25,12 +25,6 @@ export function createWordPressActivities(
           served: { frontPage, post },
         },
       };
-    },
-
-    async releasePluginUpdates({ site, id }) {
-      const pod = await findPod(deps, site);
-      // Where no PHP runs there is nobody to tell, and a rollback of such a site shall not wait; the hold ends by itself.
-      if (pod !== null) await deps.agent.run(site, pod, 'release-updates', { point: id });
     },
   };
 }

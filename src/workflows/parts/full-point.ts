@@ -5,17 +5,15 @@ import type { RecoveryPointRef } from '../../domain/operation.ts';
 import type {
   AppPart,
   CdnPart,
-  ContentVolume,
   DatabasePart,
   FilesPart,
   ObjectStoragePart,
   RecoveryPoint,
   RecoveryPointReason,
   Sentinel,
-  VolumeSnapshotRef,
   WordPressPart,
 } from '../../domain/recovery/point.ts';
-import type { PreparedBackup } from '../../domain/recovery/prepared-backup.ts';
+import type { OpenedRepository } from '../../domain/recovery/opened-repository.ts';
 import { runActivity } from './activities.ts';
 import { now } from './board.ts';
 import type { Operation } from './operation.ts';
@@ -32,7 +30,8 @@ export const POINTS_LOST = 'earlier-points-lost';
 const MOST_NAMED = 20;
 
 const titles = {
-  'prepare-backup': 'Open the repository and hold plugin updates',
+  'hold-plugin-updates': 'Hold plugin updates',
+  'open-repository': 'Open the repository',
   sentinel: 'Write the row and the file that a restore must bring back',
   describe: 'Describe WordPress, its Deployment, the CDN and the bucket',
   'snapshot-volumes': 'Copy every content volume at one instant',
@@ -100,6 +99,12 @@ interface Description {
   objectStorage: ObjectStoragePart | null;
 }
 
+/** What there is before anything is copied. */
+interface Noted {
+  sentinel: Sentinel | null;
+  description: Description;
+}
+
 /** One copy under one id. */
 class Copy {
   readonly #operation: Operation;
@@ -137,24 +142,20 @@ class Copy {
 
   async #copy(): Promise<RecoveryPoint> {
     const { id, site, operationId } = this.#input;
-    const prepared = await this.#step(
-      'prepare-backup',
-      (title) => runActivity('prepareBackup', this.#input, title),
-      ({ repository, created }) => ({ repository, created }),
-    );
-    this.#warnOf(prepared);
-    const sentinel = await this.#writeSentinel();
-    const description = await this.#describe();
-    const takenAt = now();
-    const { volumes, snapshots } = await this.#step(
-      'snapshot-volumes',
-      (title) => runActivity('snapshotVolumes', this.#input, title),
-      (taken) => ({
-        volumes: taken.volumes.map(({ claim }) => claim),
-        snapshots: taken.snapshots.map(({ kind, name }) => name ?? kind),
+    await this.#holdUpdates();
+    // Storage may give few snapshots an hour: none is taken before the repository is known to open.
+    const [, { sentinel, description }] = await together<[void, Noted]>([
+      () => this.#openRepository(),
+      async () => ({
+        sentinel: await this.#writeSentinel(),
+        description: await this.#describe(),
       }),
-    );
-    const [files, database] = await this.#copyOff(volumes, snapshots);
+    ]);
+    const takenAt = now();
+    const [files, database] = await together<[FilesPart, DatabasePart]>([
+      () => this.#copyFiles(),
+      () => this.#copyDatabase(),
+    ]);
     const { wordpress, app, cdn, objectStorage } = description;
     return {
       schema: 1,
@@ -180,31 +181,47 @@ class Copy {
     };
   }
 
-  /** What was found of the repository and of WordPress that does not keep the copy from being taken, but is to be known. */
-  #warnOf({ repository, lost, unheld }: PreparedBackup): void {
+  async #holdUpdates(): Promise<void> {
+    const { id } = this.#input;
+    const { unheld } = await this.#step(
+      'hold-plugin-updates',
+      (title) => runActivity('holdPluginUpdates', this.#input, title),
+      (outcome) => outcome,
+    );
+    if (unheld === null) return;
+    this.#operation.warn({
+      id: `updates-not-held-${id}`,
+      message: `WordPress's own updates could not be held while ${id} is taken: ${unheld}`,
+      advice: 'A plugin that is updated meanwhile is noticed, and the copy taken again.',
+      evidence: null,
+    });
+  }
+
+  async #openRepository(): Promise<void> {
+    const opened = await this.#step(
+      'open-repository',
+      (title) => runActivity('openRepository', this.#input, title),
+      ({ repository, created }) => ({ repository, created }),
+    );
+    this.#warnOfLost(opened);
+  }
+
+  /** Does not keep the copy from being taken, but is to be known. */
+  #warnOfLost({ repository, lost }: OpenedRepository): void {
     const { board } = this.#operation;
     // Once an operation, however often the copy is taken.
-    if (lost && !board.status.findings.some(({ id }) => id === POINTS_LOST)) {
-      const { points, localSnapshots } = lost;
-      this.#operation.warn({
-        id: POINTS_LOST,
-        message: `The repository ${repository} holds nothing of ${points.length} earlier recovery points of the catalogue; ${localSnapshots.length} of their snapshots of volumes are left. The copy goes into it as its first one.`,
-        advice:
-          'Find out who emptied it (a lifecycle rule of the bucket, another address in the site file). The snapshots stay: delete them yourself when nobody needs them.',
-        evidence: {
-          points: points.slice(0, MOST_NAMED),
-          localSnapshots: localSnapshots.slice(0, MOST_NAMED),
-        },
-      });
-    }
-    if (unheld) {
-      this.#operation.warn({
-        id: `updates-not-held-${this.#input.id}`,
-        message: `WordPress's own updates could not be held while ${this.#input.id} is taken: ${unheld}`,
-        advice: 'A plugin that is updated meanwhile is noticed, and the copy taken again.',
-        evidence: null,
-      });
-    }
+    if (lost === null || board.status.findings.some(({ id }) => id === POINTS_LOST)) return;
+    const { points, localSnapshots } = lost;
+    this.#operation.warn({
+      id: POINTS_LOST,
+      message: `The repository ${repository} holds nothing of ${points.length} earlier recovery points of the catalogue; ${localSnapshots.length} of their snapshots of volumes are left. The copy goes into it as its first one.`,
+      advice:
+        'Find out who emptied it (a lifecycle rule of the bucket, another address in the site file). The snapshots stay: delete them yourself when nobody needs them.',
+      evidence: {
+        points: points.slice(0, MOST_NAMED),
+        localSnapshots: localSnapshots.slice(0, MOST_NAMED),
+      },
+    });
   }
 
   /** A drill has nothing to demand without it; a site that is broken already is copied without. */
@@ -218,67 +235,84 @@ class Copy {
     return this.#request.reason === 'drill' ? write() : this.#orMissing('a fresh sentinel', write);
   }
 
-  /** The objects have to be kept, for undo goes back to them; what else is not answered is missing and said to be. */
   async #describe(): Promise<Description> {
+    const { site } = this.#input;
+    const wordpress = () =>
+      runActivity('describeWordPress', this.#input, 'Ask WordPress', this.#patience);
+    const bucket = () =>
+      runActivity('describeObjectStorage', { site }, 'Describe the bucket', this.#patience);
     return this.#step(
       'describe',
       async () => {
-        const { objectsSecret, ...objects } = await runActivity(
-          'takeRecoveryPoint',
-          { ...this.#input, plan: null },
-          'Keep the Kubernetes objects',
-        );
-        return { objects, ...(await this.#describeParts(objectsSecret)) };
+        const [objects, ofWordPress, objectStorage] = await together<
+          [
+            Pick<Description, 'objects' | 'app' | 'cdn'>,
+            WordPressPart | null,
+            ObjectStoragePart | null,
+          ]
+        >([
+          () => this.#describeObjects(),
+          () => this.#orMissing('what WordPress says of itself', wordpress),
+          () => this.#orMissing("the bucket's state", bucket),
+        ]);
+        return { ...objects, wordpress: ofWordPress, objectStorage };
       },
       describeResult,
     );
   }
 
-  async #describeParts(objectsSecret: string): Promise<Omit<Description, 'objects'>> {
+  /** The objects have to be kept, for undo goes back to them; what else is not answered is missing and said to be. */
+  async #describeObjects(): Promise<Pick<Description, 'objects' | 'app' | 'cdn'>> {
     const { site, id } = this.#input;
-    const app = { ...this.#input, objectsSecret };
-    const patience = this.#patience;
-    const describe = {
-      wordpress: () => runActivity('describeWordPress', this.#input, 'Ask WordPress', patience),
-      app: () => runActivity('describeApp', app, 'Describe the Deployment', patience),
-      cdn: () => runActivity('describeCdn', { site, id }, "Describe the CDN's rules", patience),
-      bucket: () => runActivity('describeObjectStorage', { site }, 'Describe the bucket', patience),
-    };
-    const [wordpress, described, cdn, objectStorage] = await together<
-      [WordPressPart | null, AppPart | null, CdnPart | null, ObjectStoragePart | null]
-    >([
-      () => this.#orMissing('what WordPress says of itself', describe.wordpress),
-      () => this.#orMissing('the description of the Deployment', describe.app),
-      () => this.#orMissing("the CDN's rules", describe.cdn),
-      () => this.#orMissing("the bucket's state", describe.bucket),
+    const { objectsSecret, ...objects } = await runActivity(
+      'takeRecoveryPoint',
+      { ...this.#input, plan: null },
+      'Keep the Kubernetes objects',
+    );
+    const describeApp = () =>
+      runActivity(
+        'describeApp',
+        { ...this.#input, objectsSecret },
+        'Describe the Deployment',
+        this.#patience,
+      );
+    const describeCdn = () =>
+      runActivity('describeCdn', { site, id }, "Describe the CDN's rules", this.#patience);
+    const [app, cdn] = await together<[AppPart | null, CdnPart | null]>([
+      () => this.#orMissing('the description of the Deployment', describeApp),
+      () => this.#orMissing("the CDN's rules", describeCdn),
     ]);
-    return { wordpress, app: described, cdn, objectStorage };
+    return { objects, app, cdn };
   }
 
-  async #copyOff(
-    volumes: ContentVolume[],
-    snapshots: VolumeSnapshotRef[],
-  ): Promise<[FilesPart, DatabasePart]> {
-    return together<[FilesPart, DatabasePart]>([
-      () =>
-        this.#step(
-          'back-up-files',
-          (title) => runActivity('backUpFiles', { ...this.#input, volumes, snapshots }, title),
-          ({ snapshotId, files, bytes, bytesAdded }) => ({ snapshotId, files, bytes, bytesAdded }),
-        ),
-      () =>
-        this.#step(
-          'back-up-database',
-          (title) => runActivity('backUpDatabase', this.#input, title),
-          ({ snapshotId, bytes, manifest, lockedMs }) => ({
-            snapshotId,
-            bytes,
-            ...(lockedMs !== undefined && { lockedMs }),
-            tables: manifest.tables.length,
-            rows: manifest.tables.reduce((sum, { rows }) => sum + rows, 0),
-          }),
-        ),
-    ]);
+  async #copyFiles(): Promise<FilesPart> {
+    const { volumes, snapshots } = await this.#step(
+      'snapshot-volumes',
+      (title) => runActivity('snapshotVolumes', this.#input, title),
+      (taken) => ({
+        volumes: taken.volumes.map(({ claim }) => claim),
+        snapshots: taken.snapshots.map(({ kind, name }) => name ?? kind),
+      }),
+    );
+    return this.#step(
+      'back-up-files',
+      (title) => runActivity('backUpFiles', { ...this.#input, volumes, snapshots }, title),
+      ({ snapshotId, files, bytes, bytesAdded }) => ({ snapshotId, files, bytes, bytesAdded }),
+    );
+  }
+
+  async #copyDatabase(): Promise<DatabasePart> {
+    return this.#step(
+      'back-up-database',
+      (title) => runActivity('backUpDatabase', this.#input, title),
+      ({ snapshotId, bytes, manifest, lockedMs }) => ({
+        snapshotId,
+        bytes,
+        ...(lockedMs !== undefined && { lockedMs }),
+        tables: manifest.tables.length,
+        rows: manifest.tables.reduce((sum, { rows }) => sum + rows, 0),
+      }),
+    );
   }
 
   async #step<T>(

@@ -186,23 +186,23 @@ describe('preparing', () => {
   const id = idAt('2026-11-23T03:00:00Z');
 
   it('makes the repository once', async () => {
-    const first = await backup.prepareBackup(inputOf(id));
+    const first = await backup.openRepository(inputOf(id));
     expect(first).toEqual({
       repository: `s3:${lab.storage.endpoint}/acme-media/presslift/acme/restic`,
-      ...{ created: true, lost: null, unheld: null },
+      ...{ created: true, lost: null },
     });
-    expect((await backup.prepareBackup(inputOf(id))).created).toBe(false);
+    expect((await backup.openRepository(inputOf(id))).created).toBe(false);
   });
 
   it('holds nothing where PHP runs in no pod, and lets nothing go', async () => {
-    expect((await backup.prepareBackup(inputOf(id))).unheld).toBeNull();
+    expect((await backup.holdPluginUpdates(inputOf(id))).unheld).toBeNull();
     await backup.releasePluginUpdates(inputOf(id));
   });
 
   it('refuses a repository of another password', async () => {
     const earlier = lab.env['PASSWORD'] ?? '';
     lab.env['PASSWORD'] = JSON.stringify({ password: 'another' });
-    expect(await failureOf(backup.prepareBackup(inputOf(id)))).toBe('RepositoryRefused');
+    expect(await failureOf(backup.openRepository(inputOf(id)))).toBe('RepositoryRefused');
     lab.env['PASSWORD'] = earlier;
   });
 
@@ -217,7 +217,7 @@ describe('preparing', () => {
     const others = lab.script(holder(30), { name: 'restore-of-a-drill' });
     await tools.untilLocks(2);
     await tools.kill(jobName('files', dead));
-    await backup.prepareBackup(inputOf(id));
+    await backup.openRepository(inputOf(id));
     expect(await tools.names('jobs')).not.toContain(jobName('files', dead));
     expect(await tools.names('jobs')).toContain('restore-of-a-drill');
     expect(await tools.names('claims')).toEqual(['wp-content']);
@@ -233,7 +233,7 @@ describe('preparing', () => {
 
     it('removes that of a backup of this site that was killed', async () => {
       await tools.leaveLock({ name: dead });
-      await backup.prepareBackup(inputOf(id));
+      await backup.openRepository(inputOf(id));
       expect(await tools.lockCount()).toBe(0);
     });
 
@@ -241,11 +241,11 @@ describe('preparing', () => {
       const other = structuredClone(lab.site);
       other.name = 'acme-two';
       await tools.leaveLock({ name: dead, site: other });
-      await backup.prepareBackup(inputOf(id));
+      await backup.openRepository(inputOf(id));
       expect(await tools.lockCount()).toBe(1);
       // restic removes all of them or none: one of our own stays with it until it is stale.
       await tools.leaveLock({ name: dead });
-      await backup.prepareBackup(inputOf(id));
+      await backup.openRepository(inputOf(id));
       expect(await tools.lockCount()).toBe(2);
       await unlocked();
     });
@@ -335,7 +335,7 @@ describe('recording', () => {
         now: () => now,
       });
       const id = idAt('2026-11-23T03:00:00Z');
-      expect((await broken.prepareBackup(inputOf(id))).unheld).toBe('WordPress ended early');
+      expect((await broken.holdPluginUpdates(inputOf(id))).unheld).toBe('WordPress ended early');
     });
   });
 });
@@ -483,16 +483,16 @@ describe('the check of the repository', () => {
 describe('an emptied bucket', () => {
   it('gets a new repository, and what is lost with the old one is told and marked', async () => {
     const sound = await tools.pointAt('2026-11-25T04:00:00Z');
-    const { repository } = await backup.prepareBackup(inputOf(sound.id));
+    const { repository } = await backup.openRepository(inputOf(sound.id));
     for (const part of [sound.files, sound.database]) Object.assign(part ?? {}, { repository });
     await catalogue.write(sound);
     const points = await catalogue.list();
     await tools.emptyRepository();
     const id = idAt('2026-11-26T03:00:00Z');
-    const prepared = await backup.prepareBackup(inputOf(id));
+    const prepared = await backup.openRepository(inputOf(id));
     expect(prepared).toMatchObject({ created: true, lost: { points, localSnapshots: [] } });
     // Told again for as long as nothing is in it, also to an attempt after the one that made it.
-    expect(await backup.prepareBackup(inputOf(id))).toMatchObject({
+    expect(await backup.openRepository(inputOf(id))).toMatchObject({
       created: false,
       lost: { points },
     });
@@ -503,7 +503,7 @@ describe('an emptied bucket', () => {
     );
     expect(named).toContain(prepared.repository);
     await tools.snapshotOf(id, 'files');
-    expect((await backup.prepareBackup(inputOf(id))).lost).toBeNull();
+    expect((await backup.openRepository(inputOf(id))).lost).toBeNull();
   });
 
   const repositoryOf = (id: string) =>

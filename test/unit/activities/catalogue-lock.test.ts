@@ -3,7 +3,7 @@
 // that is given up is offered no more.
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createBackupActivities } from '../../../src/activities/backup/index.ts';
-import { withdraw } from '../../../src/activities/backup/prepare.ts';
+import { withdraw } from '../../../src/activities/backup/discard.ts';
 import { openCatalogue } from '../../../src/activities/recovery/catalogue.ts';
 import type { RecoveryCoreDeps } from '../../../src/activities/recovery/deps.ts';
 import { createSecretResolver } from '../../../src/activities/secrets/index.ts';

@@ -6,12 +6,10 @@ export interface LostPoints {
   localSnapshots: string[];
 }
 
-/** What `prepareBackup` has found and done. */
-export interface PreparedBackup {
+/** What `openRepository` has found and done. */
+export interface OpenedRepository {
   /** Address without credentials. */
   repository: string;
   created: boolean;
   lost: LostPoints | null;
-  /** Why automatic updates could not be held; null when they are, or where no PHP runs that could update anything. */
-  unheld: string | null;
 }
