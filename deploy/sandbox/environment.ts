@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { chmod, mkdir, rename, writeFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import type { SandboxCredentials } from './credentials.ts';
@@ -40,8 +40,13 @@ export async function writeEnvironment(values: Readonly<Record<string, string>>)
   await rename(temporary, paths.environment);
 }
 
-/** Reads what `writeEnvironment` wrote. */
+/** Reads what `writeEnvironment` wrote. @throws Error that says how to bring the sandbox up where there is none. */
 export function readEnvironment(): Record<string, string> {
+  if (!existsSync(paths.environment)) {
+    throw new Error(
+      `There is no ${paths.environment}: bring the sandbox up with "npx presslift sandbox up"`,
+    );
+  }
   const lines = readFileSync(paths.environment, 'utf8').trim().split('\n');
   return Object.fromEntries(
     lines.map((line) => [line.slice(0, line.indexOf('=')), line.slice(line.indexOf('=') + 1)]),

@@ -1,6 +1,7 @@
 import { failures, type FailureType } from '../domain/failures.ts';
 import type { OperationReport } from '../domain/operation.ts';
 import type { RestoreDrillReport } from '../domain/recovery/request.ts';
+import { sentences } from '../domain/sentences.ts';
 import type { CommandContext } from './context.ts';
 import { CommandError } from './errors.ts';
 import { exitOfFailure, type ExitName } from './exit-codes.ts';
@@ -45,7 +46,7 @@ interface WhyFailed {
 export function failureText({ type, message }: WhyFailed): string {
   const advice = adviceFor(type);
   const before = type === null ? '' : `${type}: `;
-  return `${before}${printable(message)}${advice === null ? '' : ` ${advice}`}`;
+  return `${before}${advice === null ? printable(message) : sentences(printable(message), advice)}`;
 }
 
 /** The error for a workflow that failed, with the exit for its failure's type; `before` says what failed. */

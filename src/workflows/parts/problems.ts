@@ -10,6 +10,7 @@ import {
 import { failures } from '../../domain/failures.ts';
 import type { FailureType } from '../../domain/failures.ts';
 import type { OperationReport } from '../../domain/operation.ts';
+import { sentences } from '../../domain/sentences.ts';
 
 /** What went wrong, as a person and a program read it. */
 export interface Problem {
@@ -45,7 +46,7 @@ export function problemOf(error: TemporalFailure): Problem {
 
 /** Both halves of a problem in one sentence after the other. */
 export function sentence(problem: Problem): string {
-  return `${problem.message} ${problem.advice}`;
+  return sentences(problem.message, problem.advice);
 }
 
 /** A failure that ends the workflow; `given` goes into the details of what closes it. */

@@ -76,7 +76,7 @@ const site: Uses = {
   },
   'jobs.batch': {
     get: [`${kube}/jobs.ts`, 'read<V1Job>'],
-    list: ['backup/prepare.ts', 'listNamespacedJob'],
+    list: ['backup/leftovers.ts', 'listNamespacedJob'],
     create: [`${kube}/jobs.ts`, 'apply('],
     patch: [`${kube}/jobs.ts`, 'apply('],
     delete: [`${kube}/jobs.ts`, 'remove('],
