@@ -3,19 +3,17 @@ import type { PointInput } from '../../activities/contracts.ts';
 import type { Json } from '../../domain/json.ts';
 import type { RecoveryPointRef } from '../../domain/operation.ts';
 import type {
-  AppPart,
-  CdnPart,
   DatabasePart,
   FilesPart,
-  ObjectStoragePart,
   RecoveryPoint,
   RecoveryPointReason,
   Sentinel,
-  WordPressPart,
 } from '../../domain/recovery/point.ts';
 import type { OpenedRepository } from '../../domain/recovery/opened-repository.ts';
 import { runActivity } from './activities.ts';
 import { now } from './board.ts';
+import { describeResult, describeSite, limitsOf, unsettledIn } from './description.ts';
+import type { Description, OrMissing } from './description.ts';
 import type { Operation } from './operation.ts';
 import { isOutsideFailure, isStop, problemOf } from './problems.ts';
 import { together } from './together.ts';
@@ -88,15 +86,6 @@ export async function takeFullPoint(
       });
     }
   }
-}
-
-/** What is described besides the copies; a part that could not be is null. */
-interface Description {
-  objects: RecoveryPointRef;
-  wordpress: WordPressPart | null;
-  app: AppPart | null;
-  cdn: CdnPart | null;
-  objectStorage: ObjectStoragePart | null;
 }
 
 /** What there is before anything is copied. */
@@ -236,53 +225,13 @@ class Copy {
   }
 
   async #describe(): Promise<Description> {
-    const { site } = this.#input;
-    const wordpress = () =>
-      runActivity('describeWordPress', this.#input, 'Ask WordPress', this.#patience);
-    const bucket = () =>
-      runActivity('describeObjectStorage', { site }, 'Describe the bucket', this.#patience);
+    const patience = this.#patience;
+    const orMissing: OrMissing = (what, work) => this.#orMissing(what, work);
     return this.#step(
       'describe',
-      async () => {
-        const [objects, ofWordPress, objectStorage] = await together<
-          [
-            Pick<Description, 'objects' | 'app' | 'cdn'>,
-            WordPressPart | null,
-            ObjectStoragePart | null,
-          ]
-        >([
-          () => this.#describeObjects(),
-          () => this.#orMissing('what WordPress says of itself', wordpress),
-          () => this.#orMissing("the bucket's state", bucket),
-        ]);
-        return { ...objects, wordpress: ofWordPress, objectStorage };
-      },
+      () => describeSite(this.#input, { patience, orMissing }),
       describeResult,
     );
-  }
-
-  /** The objects have to be kept, for undo goes back to them; what else is not answered is missing and said to be. */
-  async #describeObjects(): Promise<Pick<Description, 'objects' | 'app' | 'cdn'>> {
-    const { site, id } = this.#input;
-    const { objectsSecret, ...objects } = await runActivity(
-      'takeRecoveryPoint',
-      { ...this.#input, plan: null },
-      'Keep the Kubernetes objects',
-    );
-    const describeApp = () =>
-      runActivity(
-        'describeApp',
-        { ...this.#input, objectsSecret },
-        'Describe the Deployment',
-        this.#patience,
-      );
-    const describeCdn = () =>
-      runActivity('describeCdn', { site, id }, "Describe the CDN's rules", this.#patience);
-    const [app, cdn] = await together<[AppPart | null, CdnPart | null]>([
-      () => this.#orMissing('the description of the Deployment', describeApp),
-      () => this.#orMissing("the CDN's rules", describeCdn),
-    ]);
-    return { objects, app, cdn };
   }
 
   async #copyFiles(): Promise<FilesPart> {
@@ -370,39 +319,4 @@ class Copy {
       });
     }
   }
-}
-
-/** What changed while it was copied is in the copy, if at all, without proof. */
-function unsettledIn({ unsettled = [] }: FilesPart): string[] {
-  if (unsettled.length === 0) return [];
-  const more = unsettled.length > 3 ? `, … (${unsettled.length})` : '';
-  return [
-    `proof of files that changed while they were copied: ${unsettled.slice(0, 3).join(', ')}${more}`,
-  ];
-}
-
-/** What no recovery point of this site can hold. */
-function limitsOf(objectStorage: ObjectStoragePart | null): string[] {
-  return [
-    'values of Secrets (their names alone)',
-    ...(objectStorage === null || objectStorage.versioning
-      ? []
-      : [`earlier versions of what is in the bucket ${objectStorage.bucket} (no versioning)`]),
-    ...(objectStorage?.objectLock === null
-      ? [
-          `object lock on its document (no keys of the site may ask whether the bucket ${objectStorage.bucket} has it)`,
-        ]
-      : []),
-  ];
-}
-
-function describeResult({ objects, wordpress, app, cdn, objectStorage }: Description): Json {
-  return {
-    objects: objects.contains.length,
-    wordpress: wordpress?.version ?? null,
-    plugins: wordpress?.plugins.length ?? null,
-    images: app === null ? null : Object.values(app.images),
-    rulesets: cdn?.rulesets.length ?? null,
-    bucket: objectStorage?.bucket ?? null,
-  };
 }
