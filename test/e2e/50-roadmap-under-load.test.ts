@@ -22,7 +22,8 @@ import {
 import { startVisitors } from './support/visitors.ts';
 import { endpoints, paths } from '../../deploy/sandbox/settings.ts';
 
-const perSecond = 15;
+/** What two slow processors serve that do the work of the migration besides. */
+const perSecond = 8;
 let worker: WorkerProcess;
 
 beforeAll(async () => {
