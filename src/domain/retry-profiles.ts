@@ -133,15 +133,16 @@ export const retryProfiles = {
   /**
    * A watch that runs beside everything else until it is cancelled, for days when a person is asked meanwhile. It
    * returns its report on cancellation, so cancelling waits for it; the heartbeat is short because cancellation
-   * travels with it. Tried for ever: each attempt goes on from the counts in the last heartbeat.
+   * travels with it. Tried for ever: each attempt goes on from the counts in the last heartbeat. The time between two
+   * attempts does not grow: who cancels in it gets no report at all, however much was seen before.
    */
   watch: {
     startToCloseTimeout: 30 * DAY,
     heartbeatTimeout: 10 * SECOND,
     retry: {
       initialInterval: SECOND,
-      backoffCoefficient: 2,
-      maximumInterval: 30 * SECOND,
+      backoffCoefficient: 1,
+      maximumInterval: SECOND,
       nonRetryableErrorTypes,
     },
     cancellationType: 'WAIT_CANCELLATION_COMPLETED',
