@@ -8,6 +8,7 @@ import { parseArgs } from 'node:util';
 import { resetAcme } from '../../deploy/sandbox/acme/reset.ts';
 import { presslift, startWorker } from '../../test/e2e/support/platform.ts';
 import { startVisitors, type VisitorSummary } from '../../test/e2e/support/visitors.ts';
+import { statusOf } from '../recovery/report.ts';
 import { compareVisitors, renderComparison } from './report.ts';
 
 const help = `npm run bench:visitors -- [options]
@@ -78,7 +79,7 @@ if (values.help) {
     if (values.json !== undefined) {
       await writeFile(values.json, `${JSON.stringify(comparison, null, 2)}\n`);
     }
-    process.exitCode = comparison.pass === null ? 2 : comparison.pass ? 0 : 1;
+    process.exitCode = statusOf([comparison]);
   } finally {
     await worker.stop();
   }

@@ -27,19 +27,24 @@ export function compareVisitors(
   during: VisitorSummary,
   after: VisitorSummary,
 ): VisitorComparison {
-  const [first, migrating, last] = [before, during, after].map(({ p95Ms }) => {
-    if (p95Ms === null || p95Ms <= 0) throw new Error('Visitors have measured nothing');
-    return p95Ms;
-  }) as [number, number, number];
-  const ratio = migrating / ((first + last) / 2);
+  const [first, last] = [p95Of(before), p95Of(after)];
+  const ratio = p95Of(during) / ((first + last) / 2);
   const drift = Math.max(first, last) / Math.min(first, last);
   const lost = [before, during, after].reduce(
     (sum, { failed, sessionLost }) => sum + failed + sessionLost,
     0,
   );
-  const tooSlow = drift > mostDrift ? null : ratio > allowedRatio;
-  const pass = lost > 0 ? false : tooSlow === null ? null : !tooSlow;
-  return { before, during, after, ratio, drift, lost, pass };
+  return { before, during, after, ratio, drift, lost, pass: verdictOf(ratio, drift, lost) };
+}
+
+function verdictOf(ratio: number, drift: number, lost: number): boolean | null {
+  if (lost > 0) return false;
+  return drift > mostDrift ? null : ratio <= allowedRatio;
+}
+
+function p95Of({ p95Ms }: VisitorSummary): number {
+  if (p95Ms === null || p95Ms <= 0) throw new Error('Visitors have measured nothing');
+  return p95Ms;
 }
 
 /** The comparison as lines for people. */

@@ -169,14 +169,14 @@ export class FakeSite {
     times = Infinity,
   ): void {
     this.fail(name, type, times);
-    const beside = [others].flat();
+    const all = [others].flat();
     const rounds = (called: ActivityName) => this.calls.filter((call) => call === called).length;
     const answer = this.behaviourOf(name);
     this.when(name, async (input) => {
-      while (beside.some((other) => rounds(other) < rounds(name))) await delay(10);
+      while (all.some((other) => rounds(other) < rounds(name))) await delay(10);
       return answer(input);
     });
-    for (const other of beside) {
+    for (const other of all) {
       this.when(other, (input) =>
         rounds(other) <= times ? untilCancelled() : this.#usual(other, input),
       );

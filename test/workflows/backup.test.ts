@@ -243,8 +243,7 @@ describe('a backup', () => {
 describe('a part that cannot be copied', () => {
   it.each(required)('fails the backup and leaves nothing behind: %s', async (name) => {
     const site = harness().site(`fails-${name.toLowerCase()}`);
-    const others = [beside[name] ?? []].flat();
-    site.failBeside(name, others, 'Forbidden');
+    site.failBeside(name, beside[name] ?? [], 'Forbidden');
     const run = await started(site);
     const failure = await failureOf(run);
     expect(failure).toMatchObject({ type: 'Forbidden', message: `${name} said no.` });

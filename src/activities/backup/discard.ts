@@ -1,4 +1,3 @@
-import { operationKey } from '../../domain/kubernetes/names.ts';
 import type { Site } from '../../domain/site/schema.ts';
 import type { BackupActivities } from '../contracts.ts';
 import { failureTypeOf } from '../failure.ts';
@@ -9,8 +8,8 @@ import { recoverySecretName } from '../recovery/objects.ts';
 import { repositoryOf } from '../recovery/repository.ts';
 import { runToolboxJob, toolboxScript } from '../recovery/toolbox.ts';
 import type { BackupDeps } from './deps.ts';
-import { removeLeftovers } from './leftovers.ts';
-import { jobName, POINT_LABEL, snapshotName } from './names.ts';
+import { isOf, removeLeftovers } from './leftovers.ts';
+import { jobName, snapshotName } from './names.ts';
 import { createVolumeSnapshots } from './volume-snapshots.ts';
 
 const script = toolboxScript(new URL('./scripts/discard.sh', import.meta.url), 'restic');
@@ -37,12 +36,7 @@ export function createDiscardActivities(
     async discardRecoveryPoint({ site, id, operationId }) {
       const k = siteCluster(deps, site);
       const { namespace } = site.cluster;
-      const key = operationKey(id);
-      await removeLeftovers(
-        deps,
-        site,
-        (labels) => labels[POINT_LABEL] === key || labels['name']?.endsWith(`-${key}`) === true,
-      );
+      await removeLeftovers(deps, site, isOf(id));
       // An attempt that was cut off may have written it; no point is offered whose data goes.
       await withdraw(deps, site, id, operationId);
       await removeSnapshots(site, id);

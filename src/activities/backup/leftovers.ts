@@ -1,5 +1,5 @@
 import type { V1Job } from '@kubernetes/client-node';
-import { managedLabels } from '../../domain/kubernetes/names.ts';
+import { managedLabels, operationKey } from '../../domain/kubernetes/names.ts';
 import { selectorText } from '../../domain/kubernetes/rollout.ts';
 import type { Site } from '../../domain/site/schema.ts';
 import { remove } from '../kubernetes/apply.ts';
@@ -7,7 +7,7 @@ import { calling } from '../kubernetes/errors.ts';
 import { siteCluster } from '../recovery/deps.ts';
 import { removeToolboxJob } from '../recovery/toolbox.ts';
 import type { BackupDeps } from './deps.ts';
-import { jobPrefix, roles } from './names.ts';
+import { jobPrefix, POINT_LABEL, roles } from './names.ts';
 
 /** Jobs and temporary claims of points for which `mine` says so, from its labels and, as `name`, its name. */
 export async function removeLeftovers(
@@ -40,4 +40,10 @@ export async function removeLeftovers(
     if (!mine({ ...metadata?.labels, name })) continue;
     await remove(k, { apiVersion: 'v1', kind: 'PersistentVolumeClaim', namespace, name });
   }
+}
+
+/** Whether labels, with the object's name as `name`, are those of an object of the point `id`. */
+export function isOf(id: string): (labels: Record<string, string>) => boolean {
+  const key = operationKey(id);
+  return (labels) => labels[POINT_LABEL] === key || labels['name']?.endsWith(`-${key}`) === true;
 }

@@ -1,12 +1,11 @@
-import { operationKey } from '../../domain/kubernetes/names.ts';
 import type { BackupActivities } from '../contracts.ts';
 import { siteCluster } from '../recovery/deps.ts';
 import { repositoryOf } from '../recovery/repository.ts';
 import { resultOf, runToolboxJob, toolboxScript } from '../recovery/toolbox.ts';
 import type { BackupDeps } from './deps.ts';
-import { removeLeftovers } from './leftovers.ts';
+import { isOf, removeLeftovers } from './leftovers.ts';
 import { findLostPoints } from './lost-points.ts';
-import { jobName, lockHolders, POINT_LABEL } from './names.ts';
+import { jobName, lockHolders } from './names.ts';
 import { createVolumeSnapshots } from './volume-snapshots.ts';
 
 const script = toolboxScript(
@@ -22,12 +21,8 @@ export function createOpenActivities(deps: BackupDeps): Pick<BackupActivities, '
     async openRepository(input) {
       const { site, id, operationId } = input;
       // Under the site's lock: whatever another point has left, nobody works with it any more.
-      const key = operationKey(id);
-      await removeLeftovers(
-        deps,
-        site,
-        (labels) => labels[POINT_LABEL] !== key && !labels['name']?.endsWith(`-${key}`),
-      );
+      const isOurs = isOf(id);
+      await removeLeftovers(deps, site, (labels) => !isOurs(labels));
       const repository = await repositoryOf(deps, site);
       const outcome = await runToolboxJob(siteCluster(deps, site), site, {
         name: jobName('repository', id),

@@ -16,13 +16,6 @@ if [ -e /presslift/input/cdn-rules.json.gz ]; then
   base64 -d /presslift/input/cdn-rules.json.gz | gzip -d > "$point/cdn-rules.json"
 fi
 
-# literal TEXT: what means something in a pattern gets a backslash.
-literal() {
-  local text=$1 character
-  for character in '\' '*' '?' '[' ']'; do text=${text//"$character"/"\\$character"}; done
-  printf '%s' "$text"
-}
-
 # Excluded folders stay, empty: pods mount some of them. Anything else is left out itself.
 left_out() { literal "$2"; if [ -d "$1" ]; then printf '/*'; fi; }
 : > "$work/exclude"

@@ -83,3 +83,10 @@ restic_words() {
     | jq -Rr '. as $line | try (fromjson | .message // .error.message // $line) catch $line' \
     | tr '\n\t' '  ' | cut -c1-600
 }
+
+# literal TEXT: what means something in a pattern of restic or find gets a backslash.
+literal() {
+  local text=$1 character
+  for character in '\' '*' '?' '[' ']'; do text=${text//"$character"/"\\$character"}; done
+  printf '%s' "$text"
+}

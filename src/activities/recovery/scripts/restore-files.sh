@@ -33,9 +33,6 @@ restored() {
   esac
 }
 
-# Characters that mean something in restic's patterns get a backslash.
-literal() { printf '%s' "$1" | sed 's/[][*?\\]/\\&/g'; }
-
 # The folder itself is no entry of what is restored into it. A share that knows no owners keeps its own.
 as_root() {
   chown -- "$(jq -r .owner <<< "$1")" "$2" 2> /dev/null || true
