@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 
 export interface LayerResult {
   layer: string;
@@ -9,6 +9,8 @@ export interface LayerResult {
   failed: number;
   skipped: number;
   seconds: number;
+  /** One line a test that failed: its file, its name and the first line of its error. */
+  failures: string[];
 }
 
 /** The parts of vitest's JSON report that are counted. */
@@ -16,8 +18,13 @@ interface VitestReport {
   numPassedTests: number;
   numFailedTests: number;
   numPendingTests: number;
-  numFailedTestSuites: number;
-  numTotalTests: number;
+  testResults: {
+    name: string;
+    /** Of a file that could not be loaded. */
+    message: string;
+    status: string;
+    assertionResults: { fullName: string; status: string; failureMessages?: string[] }[];
+  }[];
 }
 
 /**
@@ -51,15 +58,32 @@ export async function runLayer(
   });
   const report = await readReport(reportFile);
   await rm(folder, { recursive: true, force: true });
-  const failedTests = report?.numFailedTests ?? 0;
-  const ranNothing = report === null || report.numPassedTests + failedTests === 0;
+  const failures = report === null ? [] : failuresOf(report);
+  const ranNothing = report === null || report.numPassedTests + report.numFailedTests === 0;
   return {
     layer,
     passed: report?.numPassedTests ?? 0,
-    failed: failedTests > 0 ? failedTests : status !== 0 || ranNothing ? 1 : 0,
+    failed: failures.length > 0 ? failures.length : status !== 0 || ranNothing ? 1 : 0,
     skipped: report?.numPendingTests ?? 0,
     seconds: (Date.now() - startedAt) / 1000,
+    failures,
   };
+}
+
+function failuresOf(report: VitestReport): string[] {
+  return report.testResults.flatMap(({ name, message, status, assertionResults }) => {
+    const file = relative(process.cwd(), name);
+    const failed = assertionResults.filter((test) => test.status === 'failed');
+    if (failed.length === 0) return status === 'failed' ? [`${file}: ${firstLine(message)}`] : [];
+    return failed.map(
+      ({ fullName, failureMessages = [] }) =>
+        `${file} > ${fullName}: ${firstLine(failureMessages[0] ?? '')}`,
+    );
+  });
+}
+
+function firstLine(text: string): string {
+  return text.split('\n', 1)[0] ?? '';
 }
 
 async function readReport(file: string): Promise<VitestReport | null> {
@@ -70,7 +94,7 @@ async function readReport(file: string): Promise<VitestReport | null> {
   }
 }
 
-/** Prints one line a layer and the closing line; returns the exit status. */
+/** Prints one line a layer, one a failed test and the closing line; returns the exit status. */
 export function summarize(results: LayerResult[]): number {
   const total = (pick: (result: LayerResult) => number) =>
     results.reduce((sum, result) => sum + pick(result), 0);
@@ -81,6 +105,8 @@ export function summarize(results: LayerResult[]): number {
         `${String(skipped).padStart(7)}  ${seconds.toFixed(1).padStart(7)}`,
     );
   }
+  const failures = results.flatMap((result) => result.failures);
+  if (failures.length > 0) console.log(`\n${failures.map((line) => `FAILED ${line}`).join('\n')}`);
   console.log(`\n${total((r) => r.passed)} passed, ${total((r) => r.failed)} failed`);
   return total((r) => r.failed) === 0 ? 0 : 1;
 }
