@@ -144,11 +144,23 @@ export interface VisitorReport {
   failures: { at: string; path: string; seen: string }[];
 }
 
+/** What a watch has seen so far. Its heartbeats carry it too, and the next watch goes on from it. */
+export interface WatchedVisitors extends VisitorReport {
+  /** Response times; see src/activities/visitors/histogram.ts. */
+  histogram: Record<string, number>;
+}
+
 export interface VisitorActivities {
   /** A bounded baseline before anything is touched. */
   measureBaseline(input: SiteInput): Promise<VisitorReport>;
-  /** Runs until cancelled and then returns what it saw; keeps its counts in heartbeats over a retry. */
-  watchVisitors(input: SiteInput & { operationId: string }): Promise<VisitorReport>;
+  /**
+   * Runs until it is cancelled or its worker ends, six hours at most, and then returns what it saw.
+   *
+   * @param seen what the watch before it saw, which is counted on; null for the first.
+   */
+  watchVisitors(
+    input: SiteInput & { operationId: string; seen: WatchedVisitors | null },
+  ): Promise<WatchedVisitors>;
 }
 
 export interface RecoveryActivities {

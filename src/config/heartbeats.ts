@@ -10,7 +10,7 @@ const everyMs = 5_000;
 /**
  * Beats for every activity that must heartbeat, beside what it says itself: one long call to a pod or a slow page must not
  * look like a dead worker, and cancellation travels with heartbeats. Not for the watch over visitors, which beats every
- * second and whose details a next attempt goes on from.
+ * second and whose details the next watch goes on from.
  */
 export const heartbeatInterceptor: ActivityInterceptorsFactory = (context: Context) => ({
   inbound: {

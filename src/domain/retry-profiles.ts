@@ -21,7 +21,6 @@ export interface RetryProfile {
 const SECOND = 1_000;
 const MINUTE = 60 * SECOND;
 const HOUR = 60 * MINUTE;
-const DAY = 24 * HOUR;
 
 /** Types that no further attempt can mend; a person has to do something first. */
 const nonRetryableErrorTypes = (Object.keys(failures) as FailureType[]).filter(
@@ -131,18 +130,19 @@ export const retryProfiles = {
     cancellationType: 'TRY_CANCEL',
   },
   /**
-   * A watch that runs beside everything else until it is cancelled, for days when a person is asked meanwhile. It
-   * returns its report on cancellation, so cancelling waits for it; the heartbeat is short because cancellation
-   * travels with it. Tried for ever: each attempt goes on from the counts in the last heartbeat. The time between two
-   * attempts does not grow: who cancels in it gets no report at all, however much was seen before.
+   * A watch that runs beside everything else until it is cancelled, in runs of six hours at most. It returns what it
+   * saw on cancellation, so cancelling waits for it; the heartbeat is short because cancellation travels with it. One
+   * attempt: the workflow starts the next one and hands it what was seen. An activity that is cancelled between two
+   * attempts of its own says nothing, however much was seen before.
    */
   watch: {
-    startToCloseTimeout: 30 * DAY,
+    startToCloseTimeout: 12 * HOUR,
     heartbeatTimeout: 10 * SECOND,
     retry: {
       initialInterval: SECOND,
       backoffCoefficient: 1,
       maximumInterval: SECOND,
+      maximumAttempts: 1,
       nonRetryableErrorTypes,
     },
     cancellationType: 'WAIT_CANCELLATION_COMPLETED',

@@ -1,8 +1,13 @@
 /** A site behind the activities' interfaces: everything succeeds at once unless a test says otherwise. */
 import { setTimeout as delay } from 'node:timers/promises';
-import { CancelledFailure, Context, heartbeat } from '@temporalio/activity';
+import { Context, heartbeat } from '@temporalio/activity';
 import { ApplicationFailure } from '@temporalio/common';
-import type { AllActivities, Notification, VisitorReport } from '../../src/activities/contracts.ts';
+import type {
+  AllActivities,
+  Notification,
+  VisitorReport,
+  WatchedVisitors,
+} from '../../src/activities/contracts.ts';
 import type { CriterionResult } from '../../src/domain/criterion.ts';
 import { digestOf } from '../../src/domain/digest.ts';
 import type { FailureType } from '../../src/domain/failures.ts';
@@ -234,7 +239,7 @@ export class FakeSite {
       case 'measureBaseline':
         return visitorReport(100);
       case 'watchVisitors':
-        return watch();
+        return watch(input as { seen: WatchedVisitors | null });
       case 'planRollback':
         return this.plan('rollback');
       case 'notify':
@@ -253,6 +258,10 @@ export function visitorReport(requests: number): VisitorReport {
   return { requests, failed: 0, p95Ms: 80, from: at, to: at, failures: [] };
 }
 
+export function watchedVisitors(requests: number): WatchedVisitors {
+  return { ...visitorReport(requests), histogram: { '90': requests } };
+}
+
 async function untilCancelled(): Promise<never> {
   const beat = setInterval(() => heartbeat(), 20);
   try {
@@ -262,16 +271,14 @@ async function untilCancelled(): Promise<never> {
   }
 }
 
-/** Counts until it is cancelled and then reports; when only its worker ends, another attempt goes on counting. */
-async function watch(): Promise<VisitorReport> {
-  const context = Context.current();
-  let requests = (context.info.heartbeatDetails as number | undefined) ?? 0;
-  const beat = setInterval(() => heartbeat((requests += 1)), 20);
+/** Counts on until it is cancelled or its worker ends, and then reports. */
+async function watch({ seen }: { seen: WatchedVisitors | null }): Promise<WatchedVisitors> {
+  let requests = seen?.requests ?? 0;
+  const beat = setInterval(() => heartbeat(watchedVisitors((requests += 1))), 20);
   try {
-    return await context.cancelled;
-  } catch (error) {
-    if (error instanceof CancelledFailure && error.message === 'WORKER_SHUTDOWN') throw error;
-    return visitorReport(requests);
+    return await Context.current().cancelled;
+  } catch {
+    return watchedVisitors(requests);
   } finally {
     clearInterval(beat);
   }

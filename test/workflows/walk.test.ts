@@ -2,12 +2,14 @@
  * The walk from the site file to the report: what runs, in which order, and what a reader sees of it. Activities are
  * fakes; whether they do what they say is shown in test/activities and test/e2e.
  */
+import { heartbeat } from '@temporalio/activity';
+import { ApplicationFailure } from '@temporalio/common';
 import { describe, expect, it } from 'vitest';
 import { compactTime } from '../../src/domain/identifiers.ts';
 import type { OperationReport } from '../../src/domain/operation.ts';
 import type { DigestedPlan } from '../../src/domain/plan.ts';
 import { searchAttributes } from '../../src/domain/search-attributes.ts';
-import { fakeChange, visitorReport } from '../support/fake-site.ts';
+import { fakeChange, watchedVisitors } from '../support/fake-site.ts';
 import { useHarness } from '../support/use-harness.ts';
 
 const harness = useHarness();
@@ -198,19 +200,66 @@ describe('the walk', () => {
     expect(verified?.input).toMatchObject({ visitors: { requests: seen, failed: 0 } });
   });
 
-  it('watches again when a watch ends before it was told to, and adds up what both saw', async () => {
+  it('watches again when a watch ends before it was told to, and counts on', async () => {
     const site = harness().site('blink');
     const release = site.hold('copyExtensions');
     let watches = 0;
-    site.when('watchVisitors', async () => visitorReport((watches += 1) * 10));
+    site.when('watchVisitors', async ({ seen }) => {
+      watches += 1;
+      return watchedVisitors((seen?.requests ?? 0) + 10);
+    });
     const run = await harness().start('hybridStorage', { site: 'blink' });
     await run.approve();
     await harness().skipping(run.until(() => watches >= 2, 'watched twice'));
     release();
     const report = await run.result<OperationReport>();
     const watched = report.steps.find(({ id }) => id === 'visitors');
-    const { requests } = watched?.result as { requests: number };
-    expect(requests).toBe(watches * (watches + 1) * 5);
+    expect(watched?.result).toMatchObject({ requests: watches * 10 });
+    expect(watched?.result).not.toHaveProperty('histogram');
+  });
+
+  it('keeps what was seen when a watch breaks, also when it is ended before the next begins', async () => {
+    const site = harness().site('brittle');
+    const release = site.hold('copyExtensions');
+    let watches = 0;
+    site.when('watchVisitors', async () => {
+      watches += 1;
+      if (watches === 1) return watchedVisitors(10);
+      throw ApplicationFailure.create({ type: 'Unavailable', message: 'Not now.' });
+    });
+    const run = await harness().start('hybridStorage', { site: 'brittle' });
+    await run.approve();
+    await harness().skipping(run.until(() => watches >= 3, 'broken twice'));
+    release();
+    const report = await run.result<OperationReport>();
+    const watched = report.steps.find(({ id }) => id === 'visitors');
+    expect(watched).toMatchObject({ state: 'done', result: { requests: 10 } });
+    const verified = site.inputs.find(({ name }) => name === 'verifyAdminAndVisitors');
+    expect(verified?.input).toMatchObject({ visitors: { requests: 10, failed: 0 } });
+  });
+
+  it('goes on from the last heartbeat of a watch whose worker died', async () => {
+    const site = harness().site('dead-watch');
+    const release = site.hold('copyExtensions');
+    const given: unknown[] = [];
+    const dead = Promise.withResolvers<null>();
+    const usual = site.behaviourOf('watchVisitors');
+    site.when('watchVisitors', async (input) => {
+      given.push(input.seen);
+      if (given.length > 1) {
+        dead.resolve(null);
+        return usual(input);
+      }
+      heartbeat(watchedVisitors(7));
+      // Silent until the server has taken its worker for dead.
+      return dead.promise;
+    });
+    const run = await harness().start('hybridStorage', { site: 'dead-watch' });
+    await run.approve();
+    await harness().skipping(run.until(() => given.length >= 2, 'watched again'));
+    expect(given).toEqual([null, watchedVisitors(7)]);
+    release();
+    expect(await run.result<OperationReport>()).toMatchObject({ outcome: 'done' });
   });
 
   it('goes on without a watch that breaks, and verification gets no data', async () => {

@@ -1,9 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { asyncLocalStorage, type Context } from '@temporalio/activity';
+import { asyncLocalStorage } from '@temporalio/activity';
 import type { Site } from '../../domain/site/schema.ts';
-import type { VisitorActivities, VisitorReport } from '../contracts.ts';
+import type { VisitorActivities, VisitorReport, WatchedVisitors } from '../contracts.ts';
 import type { ConnectTo } from '../wordpress-admin/browser.ts';
-import { percentile, record, type Histogram } from './histogram.ts';
+import { percentile, record } from './histogram.ts';
 import { openVisitor, type Visitor, type VisitorPath } from './visitor.ts';
 
 export interface VisitorDeps {
@@ -25,14 +25,8 @@ const KEPT_FAILURES = 100;
 /** Requests under way at once; a site that hangs must not collect them without end. */
 const MOST_UNDER_WAY = 40;
 
-/** What a watch has seen so far: small JSON, carried in heartbeats. */
-interface Counters {
-  requests: number;
-  failed: number;
-  from: string;
-  failures: VisitorReport['failures'];
-  histogram: Histogram;
-}
+/** What is counted as it comes; the rest of a report follows from it. */
+type Counters = Pick<WatchedVisitors, 'requests' | 'failed' | 'from' | 'failures' | 'histogram'>;
 
 /** Activities that look at the site as anonymous visitors do. */
 export function createVisitorActivities(deps: VisitorDeps = {}): VisitorActivities {
@@ -122,13 +116,14 @@ export function createVisitorActivities(deps: VisitorDeps = {}): VisitorActiviti
       return reportOf(counters, now());
     },
 
-    async watchVisitors({ site }) {
+    async watchVisitors({ site, seen }) {
       const context = asyncLocalStorage.getStore();
       const visitor = visitorOf(site);
-      const counters = countersOf(context) ?? fresh();
-      const until = Date.parse(counters.from) + LONGEST_MS;
-      // A whole report, so that it can stand for the activity's answer when its worker dies at the very end.
-      const beat = () => context?.heartbeat({ ...counters, ...reportOf(counters, now()) });
+      const counters: Counters = seen ? structuredClone(seen) : fresh();
+      const until = Date.parse(now()) + LONGEST_MS;
+      const watched = () => ({ ...reportOf(counters, now()), histogram: counters.histogram });
+      // All of the answer, so that it can stand for it when the worker dies.
+      const beat = () => context?.heartbeat(watched());
       beat();
       // Requests that hang must not keep the heartbeat waiting.
       const timer = setInterval(beat, 1_000);
@@ -145,38 +140,9 @@ export function createVisitorActivities(deps: VisitorDeps = {}): VisitorActiviti
         clearInterval(timer);
         await visitor.close();
       }
-      if (isInterrupted(context)) {
-        // The worker is going away, nobody asked for the report yet: the next attempt goes on from here.
-        beat();
-        context?.cancellationSignal.throwIfAborted();
-      }
-      return reportOf(counters, now());
+      return watched();
     },
   };
-}
-
-/** Whether the activity ends for another reason than a cancellation by the workflow. */
-function isInterrupted(context: Context | undefined): boolean {
-  if (!context?.cancellationSignal.aborted) return false;
-  const reason = context.cancellationSignal.reason as { message?: unknown } | undefined;
-  return reason?.message === 'WORKER_SHUTDOWN';
-}
-
-/** Counts of an earlier attempt, from its last heartbeat. */
-function countersOf(context: Context | undefined): Counters | null {
-  const details: unknown = context?.info.heartbeatDetails;
-  if (typeof details !== 'object' || details === null) return null;
-  const { requests, failed, from, failures, histogram } = details as Partial<Counters>;
-  if (
-    typeof requests !== 'number' ||
-    typeof failed !== 'number' ||
-    typeof from !== 'string' ||
-    !Array.isArray(failures) ||
-    typeof histogram !== 'object'
-  ) {
-    return null;
-  }
-  return { requests, failed, from, failures: [...failures], histogram: { ...histogram } };
 }
 
 function reportOf(counters: Counters, to: string): VisitorReport {

@@ -5,38 +5,37 @@ import {
   isCancellation,
   sleep,
 } from '@temporalio/workflow';
-import type { VisitorReport } from '../../activities/contracts.ts';
+import type { VisitorReport, WatchedVisitors } from '../../activities/contracts.ts';
 import { runActivity } from './activities.ts';
 import type { Board } from './board.ts';
 import { failure, isOutsideFailure } from './problems.ts';
 import type { StepList } from './steps.ts';
 
-/** An attempt that ended early (its worker shut down, say) is followed by the next after this time. */
-const BEFORE_NEXT_MS = 2_000;
+/** The time before the next watch: this long when the last one ended as it should, more with each that broke. */
+const FIRST_WAIT_MS = 1_000;
+const LONGEST_WAIT_MS = 60_000;
 
-/** Two reports of one watch as one. The percentile of both cannot be known, so it is the worse one. */
-export function mergeReports(first: VisitorReport | null, second: VisitorReport): VisitorReport {
-  if (first === null) return second;
-  const percentiles = [first.p95Ms, second.p95Ms].filter((value) => value !== null);
-  return {
-    requests: first.requests + second.requests,
-    failed: first.failed + second.failed,
-    p95Ms: percentiles.length === 0 ? null : Math.max(...percentiles),
-    from: first.from,
-    to: second.to,
-    failures: [...first.failures, ...second.failures].slice(0, 20),
-  };
-}
-
-/**
- * What the last heartbeat of a watch said. A watch whose worker dies just when it is ended is not tried again, and this
- * is all that is left of it.
- */
-function lastReport(error: unknown): VisitorReport | null {
+/** What the last heartbeat of a watch said: all that is left of one whose worker died. */
+function lastHeartbeat(error: unknown): WatchedVisitors | null {
   const cause = error instanceof ActivityFailure ? error.cause : undefined;
   const details = cause instanceof TimeoutFailure ? cause.lastHeartbeatDetails : undefined;
-  if (typeof details !== 'object' || details === null || !('requests' in details)) return null;
-  const { requests, failed, p95Ms, from, to, failures } = details as VisitorReport;
+  if (typeof details !== 'object' || details === null || !('histogram' in details)) return null;
+  return details as WatchedVisitors;
+}
+
+/** Whether the next watch may do better than one that broke. */
+function mayPass(error: unknown): boolean {
+  return (
+    error instanceof ActivityFailure &&
+    error.retryState !== 'NON_RETRYABLE_FAILURE' &&
+    !isCancellation(error)
+  );
+}
+
+/** What is told of a watch; its histogram is only for the next one. */
+function reportOf(watched: WatchedVisitors | null): VisitorReport | null {
+  if (watched === null) return null;
+  const { requests, failed, p95Ms, from, to, failures } = watched;
   return { requests, failed, p95Ms, from, to, failures };
 }
 
@@ -49,6 +48,7 @@ export class VisitorWatch {
   readonly #steps: StepList;
   readonly #scope = new CancellationScope();
   readonly #watching: Promise<VisitorReport | null>;
+  #seen: WatchedVisitors | null = null;
 
   /** Starts the watch. */
   constructor(board: Board, steps: StepList, step: { id: string; title: string }) {
@@ -64,35 +64,46 @@ export class VisitorWatch {
   }
 
   async #watch({ id, title }: { id: string; title: string }): Promise<VisitorReport | null> {
-    const seen: { report: VisitorReport | null } = { report: null };
     try {
       await this.#steps.run(
         id,
         title,
-        () => this.#scope.run(() => this.#untilCancelled(title, seen)),
-        () => seen.report && { ...seen.report, failures: seen.report.failures.slice(0, 3) },
+        () => this.#scope.run(() => this.#untilCancelled(title)),
+        () => this.#seen && { ...reportOf(this.#seen), failures: this.#seen.failures.slice(0, 3) },
       );
     } catch (error) {
       if (!isOutsideFailure(error)) throw error;
     }
-    return seen.report;
+    return reportOf(this.#seen);
   }
 
-  async #untilCancelled(title: string, seen: { report: VisitorReport | null }): Promise<void> {
-    const input = { site: this.#board.site, operationId: this.#board.status.workflowId };
-    const over = () => this.#scope.consideredCancelled;
+  async #untilCancelled(title: string): Promise<void> {
+    let broken = 0;
     try {
-      while (!over()) {
-        seen.report = mergeReports(seen.report, await runActivity('watchVisitors', input, title));
-        if (!over()) await sleep(BEFORE_NEXT_MS, { summary: 'Before watching again' });
+      while (!this.#scope.consideredCancelled) {
+        broken = (await this.#watchOnce(title)) ? 0 : broken + 1;
+        const wait = Math.min(FIRST_WAIT_MS * 2 ** broken, LONGEST_WAIT_MS);
+        await sleep(wait, { summary: 'Before watching again' });
       }
     } catch (error) {
-      const last = lastReport(error);
-      if (last !== null) seen.report = mergeReports(seen.report, last);
-      else if (!isCancellation(error)) throw error;
-      if (seen.report === null) {
-        throw failure('Unavailable', 'The watch over visitors ended without having seen anything.');
-      }
+      if (!isCancellation(error)) throw error;
+    }
+    if (this.#seen === null) {
+      throw failure('Unavailable', 'The watch over visitors ended without having seen anything.');
+    }
+  }
+
+  /** Returns whether it ended as it should; what it saw is kept also where it did not. */
+  async #watchOnce(title: string): Promise<boolean> {
+    const { site, status } = this.#board;
+    const input = { site, operationId: status.workflowId, seen: this.#seen };
+    try {
+      this.#seen = await runActivity('watchVisitors', input, title);
+      return true;
+    } catch (error) {
+      this.#seen = lastHeartbeat(error) ?? this.#seen;
+      if (!mayPass(error)) throw error;
+      return false;
     }
   }
 }

@@ -1,7 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import type { VisitorActivities, VisitorReport } from '../../../src/activities/contracts.ts';
+import type {
+  VisitorActivities,
+  VisitorReport,
+  WatchedVisitors,
+} from '../../../src/activities/contracts.ts';
 import { createVisitorActivities } from '../../../src/activities/visitors/index.ts';
 import { testSite } from '../../support/phase0.ts';
 import { startWeb, type TestWeb } from '../../support/web.ts';
@@ -41,14 +45,19 @@ beforeEach(() => {
 const activities = () =>
   createVisitorActivities({ ca: web.ca, connectTo: { address: '127.0.0.1', port: web.port } });
 
-const watch = (env: MockActivityEnvironment, from: VisitorActivities): Promise<VisitorReport> =>
-  env.run<[], VisitorReport, () => Promise<VisitorReport>>(() =>
-    from.watchVisitors({ site, operationId: 'acme/x' }),
+const watch = (
+  env: MockActivityEnvironment,
+  from: VisitorActivities,
+  seen: WatchedVisitors | null = null,
+): Promise<WatchedVisitors> =>
+  env.run<[], WatchedVisitors, () => Promise<WatchedVisitors>>(() =>
+    from.watchVisitors({ site, operationId: 'acme/x', seen }),
   );
 
 /** Runs the watch for a while, then cancels it as a workflow does. */
-async function watchFor(ms: number, env = new MockActivityEnvironment()): Promise<VisitorReport> {
-  const watching = watch(env, activities());
+async function watchFor(ms: number, seen: WatchedVisitors | null = null): Promise<WatchedVisitors> {
+  const env = new MockActivityEnvironment();
+  const watching = watch(env, activities(), seen);
   await delay(ms);
   env.cancel('CANCELLED');
   return await watching;
@@ -108,25 +117,27 @@ describe('the watch', () => {
     });
   });
 
-  it('goes on from the counts of an attempt whose worker died', async () => {
-    const first = new MockActivityEnvironment();
+  it('counts on from what the watch before it saw, by its answer or its last heartbeat', async () => {
+    const env = new MockActivityEnvironment();
     let last: unknown;
-    first.on('heartbeat', (details: unknown) => {
+    env.on('heartbeat', (details: unknown) => {
       last = structuredClone(details);
     });
     answer = () => ({ status: 500, body: '' });
-    const watching = watch(first, activities());
+    const watching = watch(env, activities());
     await delay(1_300);
-    first.cancel('WORKER_SHUTDOWN');
-    await expect(watching).rejects.toThrow('WORKER_SHUTDOWN');
-    const { requests, from } = last as { requests: number; from: string };
-    expect(requests).toBeGreaterThanOrEqual(2);
+    env.cancel('WORKER_SHUTDOWN');
+    const first = await watching;
+    expect(first.requests).toBeGreaterThanOrEqual(2);
+    expect(Object.keys(last as WatchedVisitors)).toEqual(Object.keys(first));
 
     answer = healthy;
-    const report = await watchFor(1_100, new MockActivityEnvironment({ heartbeatDetails: last }));
-    expect(report.from).toBe(from);
-    expect(report.requests).toBeGreaterThan(requests);
-    expect(report.failed).toBe(requests);
+    const second = await watchFor(1_100, first);
+    expect(second.from).toBe(first.from);
+    expect(second.requests).toBeGreaterThan(first.requests);
+    expect(second.failed).toBe(first.requests);
+    const counted = Object.values(second.histogram).reduce((sum, count) => sum + count, 0);
+    expect(counted).toBe(second.requests);
   });
 
   it('fails a site whose certificate is not trusted', async () => {
