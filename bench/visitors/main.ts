@@ -4,10 +4,10 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { writeFile } from 'node:fs/promises';
-import { parseArgs } from 'node:util';
 import { resetAcme } from '../../deploy/sandbox/acme/reset.ts';
 import { presslift, startWorker } from '../../test/e2e/support/platform.ts';
 import { startVisitors, type VisitorSummary } from '../../test/e2e/support/visitors.ts';
+import { runBenchmark, wholeNumber } from '../benchmark.ts';
 import { statusOf } from '../recovery/report.ts';
 import { compareVisitors, renderComparison } from './report.ts';
 
@@ -21,36 +21,22 @@ Needs a sandbox that is up: npx presslift sandbox up
   --json <file>   write the figures to a file
   --help          this text
 
-Status: 0 as promised, 1 slower or a request failed, 2 the machine was too noisy to tell.
-`;
+Status: 0 as promised, 1 slower or a request failed, 2 the machine was too noisy to tell, 3 not measured.
 
-const { values } = parseArgs({
-  options: {
-    rate: { type: 'string', default: '6' },
-    seconds: { type: 'string', default: '60' },
-    json: { type: 'string' },
-    help: { type: 'boolean', default: false },
-  },
-});
-const perSecond = Number(values.rate);
-const seconds = Number(values.seconds);
-if (!Number.isInteger(perSecond) || perSecond < 1 || perSecond > 50) {
-  throw new Error('--rate is 1 to 50');
-}
-if (!Number.isInteger(seconds) || seconds < 20 || seconds > 600) {
-  throw new Error('--seconds is 20 to 600');
-}
+Example:
+  npm run bench:visitors -- --rate 4 --json visitors.json
+`;
 
 const longestMigrationSeconds = 900;
 
-async function visitFor(name: string): Promise<VisitorSummary> {
+async function visitFor(name: string, perSecond: number, seconds: number): Promise<VisitorSummary> {
   console.error(`${name}: ${seconds} s`);
   const visitors = await startVisitors({ name, perSecond, seconds });
   await delay((seconds + 1) * 1_000);
   return visitors.finish();
 }
 
-async function migrating(): Promise<VisitorSummary> {
+async function migrating(perSecond: number): Promise<VisitorSummary> {
   console.error('during: the roadmap to phase 1');
   const visitors = await startVisitors({
     name: 'during',
@@ -66,21 +52,31 @@ async function migrating(): Promise<VisitorSummary> {
   return seen;
 }
 
-if (values.help) {
-  console.log(help);
-} else {
-  await resetAcme();
-  const worker = await startWorker();
-  try {
-    const before = await visitFor('before');
-    const during = await migrating();
-    const comparison = compareVisitors(before, during, await visitFor('after'));
-    console.log(renderComparison(comparison));
-    if (values.json !== undefined) {
-      await writeFile(values.json, `${JSON.stringify(comparison, null, 2)}\n`);
+await runBenchmark({
+  help,
+  options: {
+    rate: { type: 'string', default: '6' },
+    seconds: { type: 'string', default: '60' },
+    json: { type: 'string' },
+  },
+  settingsOf: ({ rate, seconds, json }) => ({
+    perSecond: wholeNumber('rate', rate, 1, 50),
+    seconds: wholeNumber('seconds', seconds, 20, 600),
+    json,
+  }),
+  async measure({ perSecond, seconds, json }) {
+    await resetAcme();
+    const worker = await startWorker();
+    try {
+      const before = await visitFor('before', perSecond, seconds);
+      const during = await migrating(perSecond);
+      const after = await visitFor('after', perSecond, seconds);
+      const comparison = compareVisitors(before, during, after);
+      console.log(renderComparison(comparison));
+      if (json !== undefined) await writeFile(json, `${JSON.stringify(comparison, null, 2)}\n`);
+      return statusOf([comparison]);
+    } finally {
+      await worker.stop();
     }
-    process.exitCode = statusOf([comparison]);
-  } finally {
-    await worker.stop();
-  }
-}
+  },
+});
