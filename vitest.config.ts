@@ -2,7 +2,7 @@ import { defineConfig } from 'vitest/config';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 /** What is waited for may take its time on a busy machine; one second, as is the default, is too little. */
-const patient = { poll: { timeout: 20_000 } };
+const patient = { poll: { timeout: 45_000 } };
 
 /** End-to-end tests by their numbers, so that the site goes through its phases once; other layers as vitest likes it best. */
 class NumberedSequencer extends BaseSequencer {
@@ -34,7 +34,7 @@ export default defineConfig({
           include: ['test/workflows/**/*.test.ts'],
           expect: patient,
           globalSetup: ['test/support/temporal-setup.ts'],
-          testTimeout: 60_000,
+          testTimeout: 120_000,
           hookTimeout: 120_000,
           maxWorkers: 2,
         },

@@ -286,7 +286,7 @@ export class Run {
     wanted: (status: Status) => boolean,
     what: string,
   ): Promise<Status> {
-    const deadline = Date.now() + 15_000;
+    const deadline = Date.now() + 45_000;
     for (;;) {
       const status = await this.status<Status>();
       if (wanted(status)) return status;

@@ -46,7 +46,7 @@ async function untilOnlyRunning(site: FakeSite, run: Run, name: ActivityName): P
     ((await run.handle.describe()).raw.pendingActivities ?? []).map(
       ({ activityType }) => activityType?.name,
     );
-  await expect.poll(underWay, { timeout: 15_000 }).toEqual([name]);
+  await expect.poll(underWay).toEqual([name]);
 }
 
 const required: ActivityName[] = [

@@ -96,9 +96,7 @@ describe('the catalogue', () => {
       action: 'verify',
       point: POINT,
     });
-    await expect
-      .poll(() => site.calls.includes('verifyRecoveryPoint'), { timeout: 15_000 })
-      .toBe(true);
+    await expect.poll(() => site.calls.includes('verifyRecoveryPoint')).toBe(true);
     await run.signal('abort', { by: 'olga' });
     await expect(run.result()).rejects.toThrow();
     expect(await run.status()).toMatchObject({ state: 'aborted' });
@@ -126,13 +124,13 @@ describe('the watch over backups', () => {
       args: [{ site: site.site.name }],
       cronSchedule: '0 * * * *',
     });
-    await harness().skipping(expect.poll(() => hour, { timeout: 30_000 }).toBeGreaterThan(hours));
+    await harness().skipping(expect.poll(() => hour).toBeGreaterThan(hours));
     // Its next run has not begun: the clock stands still again.
     const begun = async () =>
       ((await handle.fetchHistory()).events ?? []).some(
         (event) => event.workflowTaskStartedEventAttributes,
       );
-    await expect.poll(begun, { timeout: 15_000 }).toBe(false);
+    await expect.poll(begun).toBe(false);
     await handle.terminate();
   }
 

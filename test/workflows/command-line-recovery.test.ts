@@ -4,7 +4,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { heartbeat } from '@temporalio/activity';
+import { Context, heartbeat } from '@temporalio/activity';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { parse, stringify } from 'yaml';
 import { main } from '../../src/client/main.ts';
@@ -67,7 +67,7 @@ async function writeSite(name: string, change: (site: SiteFile) => void = () => 
 }
 
 const eventually = async <T>(look: () => Promise<T>, good: (seen: T) => boolean): Promise<T> => {
-  const until = Date.now() + 15_000;
+  const until = Date.now() + 45_000;
   for (;;) {
     const seen = await look();
     if (good(seen) || Date.now() > until) return seen;
@@ -300,9 +300,7 @@ describe('backup and drill', () => {
     const held = site.hold('backUpDatabase');
     site.when('backUpFiles', async () => {
       const beat = setInterval(() => heartbeat({ progress }), 20);
-      await new Promise((resolve) => setTimeout(resolve, 4_000));
-      clearInterval(beat);
-      throw new Error('the disk is slow');
+      return Context.current().cancelled.finally(() => clearInterval(beat));
     });
     const started = await presslift('drill slow --detach');
     expect(started.code).toBe(0);
@@ -342,7 +340,7 @@ test('without a worker a plan and the catalogue say so at once, name their workf
   } finally {
     await harness.restartWorker();
   }
-}, 60_000);
+});
 
 describe('rollback', () => {
   test('shows its plan alone and changes nothing', async () => {

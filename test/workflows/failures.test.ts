@@ -39,7 +39,7 @@ describe('an operation that needs an operator', () => {
       site.notifications.filter(({ kind }) => kind === 'needs-operator').map(({ title }) => title);
     for (const days of [1, 2, 3]) {
       await harness().pass(86_400_000 + 1_000);
-      await expect.poll(() => told().length, { timeout: 15_000 }).toBe(1 + days);
+      await expect.poll(() => told().length).toBe(1 + days);
     }
     const what = 'hybridStorage of forgotten needs an operator: baseline';
     expect(told()).toEqual([

@@ -89,9 +89,9 @@ it('a Schedule hands each watch over backups what the one before returned, so pe
     for (let runs = 1; runs <= 3; runs += 1) {
       await schedule.trigger('BUFFER_ALL');
       const looks = () => site.calls.filter((name) => name === 'measureBackupAge').length;
-      await expect.poll(looks, { timeout: 20_000 }).toBe(runs);
+      await expect.poll(looks).toBe(runs);
       const running = async () => (await schedule.describe()).info.runningActions.length;
-      await expect.poll(running, { timeout: 20_000 }).toBe(0);
+      await expect.poll(running).toBe(0);
     }
     expect(site.notifications.map(({ kind }) => kind)).toEqual(['backup-late']);
   } finally {
