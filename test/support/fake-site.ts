@@ -2,6 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Context, heartbeat } from '@temporalio/activity';
 import { ApplicationFailure } from '@temporalio/common';
+import { expect } from 'vitest';
 import type {
   AllActivities,
   Notification,
@@ -201,6 +202,10 @@ export class FakeSite {
   /** Lets an activity beat until it is cancelled, as long work does. */
   workUntilCancelled(name: ActivityName): void {
     this.when(name, untilCancelled);
+  }
+
+  async untilCalled(name: ActivityName): Promise<void> {
+    await expect.poll(() => this.calls.includes(name)).toBe(true);
   }
 
   async run(name: ActivityName, input: unknown): Promise<unknown> {

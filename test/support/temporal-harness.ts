@@ -7,6 +7,7 @@ import type { WorkflowHandle } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
 import type { WorkerDeploymentVersion } from '@temporalio/common';
 import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
+import { expect } from 'vitest';
 import type { WorkerOptions } from '@temporalio/worker';
 import type { LockHolder, OperationStatus } from '../../src/domain/operation.ts';
 import { TASK_QUEUE, workflowIds } from '../../src/domain/identifiers.ts';
@@ -15,7 +16,7 @@ import { searchAttributeNames } from '../../src/domain/search-attributes.ts';
 import type { Site } from '../../src/domain/site/schema.ts';
 import type * as workflows from '../../src/workflows/index.ts';
 import { FakeSite, activityNames, fakeSite } from './fake-site.ts';
-import type { FakeApprovals } from './fake-site.ts';
+import type { ActivityName, FakeApprovals } from './fake-site.ts';
 import { startTestServer } from './temporal-server.ts';
 import type { FoundServer } from './temporal-server.ts';
 
@@ -295,6 +296,15 @@ export class Run {
       }
       await delay(15);
     }
+  }
+
+  /** Waits until this activity alone is under way: the server cannot cancel another that it is just starting or ending. */
+  async untilOnlyRunning(name: ActivityName): Promise<void> {
+    const underWay = async () =>
+      ((await this.handle.describe()).raw.pendingActivities ?? []).map(
+        ({ activityType }) => activityType?.name,
+      );
+    await expect.poll(underWay).toEqual([name]);
   }
 
   async untilState(state: OperationStatus['state']): Promise<OperationStatus> {

@@ -29,24 +29,10 @@ async function shownBackup(run: Run): Promise<string | undefined> {
   return (await run.handle.describe()).typedSearchAttributes.get(searchAttributes.backup);
 }
 
-async function untilCalled(site: FakeSite, name: ActivityName): Promise<void> {
-  await expect.poll(() => site.calls.includes(name), { timeout: 40_000 }).toBe(true);
-}
-
 /** Nothing of an unfinished point, no held updates, and the lock is free. */
 async function expectNothingLeft(site: FakeSite): Promise<void> {
   expect(site.recovery.leftovers).toEqual([]);
   expect(await harness().lock(site.site.name).query('holder')).toBeNull();
-}
-
-/** Waits until `name` runs and nothing beside it: the time-skipping server cannot cancel what it is just starting. */
-async function untilOnlyRunning(site: FakeSite, run: Run, name: ActivityName): Promise<void> {
-  await untilCalled(site, name);
-  const underWay = async () =>
-    ((await run.handle.describe()).raw.pendingActivities ?? []).map(
-      ({ activityType }) => activityType?.name,
-    );
-  await expect.poll(underWay).toEqual([name]);
 }
 
 const required: ActivityName[] = [
@@ -211,7 +197,7 @@ describe('a backup', () => {
     const site = harness().site('held');
     const release = site.hold('snapshotVolumes');
     const run = await started(site);
-    await untilCalled(site, 'snapshotVolumes');
+    await site.untilCalled('snapshotVolumes');
     await run.signal('pause', { by: 'olga' });
     await run.until(({ pause }) => pause !== null, 'asked to pause');
     release();
@@ -225,7 +211,7 @@ describe('a backup', () => {
     const site = harness().site('under');
     const release = site.hold('backUpFiles');
     const run = await harness().start('restoreDrill', { site: 'under' });
-    await untilCalled(site, 'backUpFiles');
+    await site.untilCalled('backUpFiles');
     const { workflowId } = await run.status();
     expect(await harness().lock('under').query('holder')).toMatchObject({ workflowId });
     expect(await harness().lock('under').query('queue')).toEqual([]);
@@ -424,8 +410,9 @@ describe('stopping a backup', () => {
     site.workUntilCancelled(name);
     const run = await started(site);
     const last = lastBeside[name];
-    if (last !== undefined) await untilCalled(site, last);
-    await untilOnlyRunning(site, run, name);
+    if (last !== undefined) await site.untilCalled(last);
+    await site.untilCalled(name);
+    await run.untilOnlyRunning(name);
     await run.handle.cancel();
     const failed: unknown = await run.result().catch((error: unknown) => error);
     expect((failed as WorkflowFailedError).cause).toBeInstanceOf(CancelledFailure);
@@ -442,7 +429,8 @@ describe('stopping a backup', () => {
     const site = harness().site('aborted');
     site.workUntilCancelled('backUpFiles');
     const run = await started(site);
-    await untilCalled(site, 'backUpFiles');
+    await site.untilCalled('backUpFiles');
+    await run.untilOnlyRunning('backUpFiles');
     await run.signal('abort', { by: 'olga' });
     expect(await run.result<OperationReport>()).toMatchObject({ outcome: 'aborted' });
     await expectNothingLeft(site);

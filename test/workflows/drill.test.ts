@@ -9,7 +9,7 @@ import type { OperationReport } from '../../src/domain/operation.ts';
 import type { RecoveryPoint } from '../../src/domain/recovery/point.ts';
 import type { RestoreDrillReport } from '../../src/domain/recovery/request.ts';
 import { corrupted, findings } from '../support/fake-recovery.ts';
-import type { ActivityName, FakeSite } from '../support/fake-site.ts';
+import type { FakeSite } from '../support/fake-site.ts';
 import type { Run } from '../support/temporal-harness.ts';
 import { useHarness } from '../support/use-harness.ts';
 
@@ -51,10 +51,6 @@ async function failureOf(run: Run, site: FakeSite): Promise<DrillFailure> {
 
 function unmet(report: Pick<OperationReport, 'criteria'>): string[] {
   return report.criteria.filter(({ pass }) => !pass).map(({ id }) => id);
-}
-
-async function untilCalled(site: FakeSite, name: ActivityName): Promise<void> {
-  await expect.poll(() => site.calls.includes(name), { timeout: 40_000 }).toBe(true);
 }
 
 describe('a drill', () => {
@@ -125,7 +121,7 @@ describe('a drill', () => {
     await holder.signal('abort', { by: 'olga' });
     await holder.result();
     const free = site.hold('restoreDrillFiles');
-    await untilCalled(site, 'restoreDrillFiles');
+    await site.untilCalled('restoreDrillFiles');
     expect(await harness().lock('queued').query('holder')).toBeNull();
     free();
     expect(await run.result<RestoreDrillReport>()).toMatchObject({ outcome: 'done' });
@@ -291,7 +287,7 @@ describe('a stage that breaks for good', () => {
 
   it('says so of a backup that could not be taken, and of all that depends on it', async () => {
     const site = harness().site('no-backup');
-    site.fail('snapshotVolumes', 'NoSpace');
+    site.failBeside('snapshotVolumes', 'backUpDatabase', 'NoSpace');
     const failure = await failureOf(await started(site, {}), site);
     expect(unmet(failure.details[0].report)).toContain('stage-backup');
     expect(
@@ -338,7 +334,7 @@ describe('ending a drill early', () => {
     const site = siteWithPoint(`stop-${name.toLowerCase()}`);
     site.workUntilCancelled(name);
     const run = await started(site);
-    await untilCalled(site, name);
+    await site.untilCalled(name);
     if (name === 'restoreDrillFiles') {
       await run.until(
         ({ steps }) => steps.some(({ id, state }) => id === 'database' && state === 'done'),
@@ -357,7 +353,10 @@ describe('ending a drill early', () => {
     const site = harness().site('stop-backup');
     site.workUntilCancelled('backUpFiles');
     const run = await started(site, {});
-    await untilCalled(site, 'backUpFiles');
+    await site.untilCalled('backUpFiles');
+    const { input } = site.inputs.find(({ name }) => name === 'backUpFiles') ?? {};
+    const { operationId } = input as { operationId: string };
+    await harness().run(operationId).untilOnlyRunning('backUpFiles');
     await run.signal('abort', { by: 'olga' });
     expect(await run.result<OperationReport>()).toMatchObject({ outcome: 'aborted' });
     expect(site.calls).toContain('discardRecoveryPoint');
@@ -384,7 +383,7 @@ describe('ending a drill early', () => {
     const site = siteWithPoint('held');
     const release = site.hold('openDrill');
     const run = await started(site);
-    await untilCalled(site, 'openDrill');
+    await site.untilCalled('openDrill');
     await run.signal('pause', { by: 'olga' });
     await run.until(({ pause }) => pause !== null, 'asked to pause');
     release();

@@ -35,10 +35,6 @@ async function started(site: FakeSite, input: object = {}): Promise<Run> {
   return harness().start('rollback', { site: site.site.name, ...input });
 }
 
-async function untilCalled(site: FakeSite, name: ActivityName): Promise<void> {
-  await expect.poll(() => site.calls.includes(name)).toBe(true);
-}
-
 describe('a rollback', () => {
   it('goes back in the order of its plan, with a recovery point of its own, and measures', async () => {
     const site = harness().site('back');
@@ -232,7 +228,7 @@ describe('a rollback that is broken off', () => {
     });
     const run = await started(site);
     await run.approve();
-    await untilCalled(site, activity);
+    await site.untilCalled(activity);
     await run.handle.cancel();
     const failed: unknown = await run.result().catch((error: unknown) => error);
     expect((failed as WorkflowFailedError).cause).toBeInstanceOf(CancelledFailure);
@@ -245,7 +241,7 @@ describe('a rollback that is broken off', () => {
     site.workUntilCancelled('restoreOptions');
     const run = await started(site);
     await run.approve();
-    await untilCalled(site, 'restoreOptions');
+    await site.untilCalled('restoreOptions');
     await run.signal('abort', { by: 'olga' });
     expect(await run.result<OperationReport>()).toMatchObject({ outcome: 'aborted' });
     expect(site.walk.slice(-3)).toEqual([
