@@ -18,6 +18,13 @@ export function createObjectStorageActivities(
   return {
     async backupReadiness({ site }) {
       const missing: string[] = [];
+      const deployment = await readDeployment(siteCluster(deps, site), site);
+      if (deployment === null) {
+        const { namespace, deployment: name } = site.cluster;
+        missing.push(
+          `there is no Deployment ${namespace}/${name}, which says what the volumes of the site are`,
+        );
+      }
       if (site.backup.password === undefined) {
         missing.push('the site file names no backup.password, and nothing is copied unencrypted');
       } else {
@@ -49,7 +56,6 @@ export function createObjectStorageActivities(
           missing.push(`the bucket of backup.repository, ${other}, cannot be used: ${problem}`);
         }
       }
-      const deployment = await readDeployment(siteCluster(deps, site), site);
       const inUse = await databaseInUse(deps, site, deployment?.spec?.template);
       if (inUse.same === false) {
         const { host, port } = site.database;

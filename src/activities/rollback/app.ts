@@ -1,5 +1,6 @@
 import type { V1ConfigMap, V1Deployment, V1DeploymentSpec } from '@kubernetes/client-node';
 import { digestOf } from '../../domain/digest.ts';
+import { FIELD_MANAGER } from '../../domain/identifiers.ts';
 import { plain } from '../../domain/kubernetes/plain.ts';
 import {
   desiredApp,
@@ -15,10 +16,12 @@ import type { Json } from '../../domain/json.ts';
 import type { AppPart } from '../../domain/recovery/point.ts';
 import type { Site } from '../../domain/site/schema.ts';
 import type { ChangeInput, ChangeResult, RollbackActivities } from '../contracts.ts';
-import { requireDeployment } from '../kubernetes/site-objects.ts';
+import { readDeployment, requireDeployment } from '../kubernetes/site-objects.ts';
 import { readConfigMap } from '../hybrid-storage/config-source.ts';
-import { apply, read, replace } from '../kubernetes/apply.ts';
+import { deploymentRef } from '../hybrid-storage/rollout-changes.ts';
+import { apply, mergePatch, read, replace } from '../kubernetes/apply.ts';
 import type { KubernetesClients } from '../kubernetes/clients.ts';
+import { calling } from '../kubernetes/errors.ts';
 import { failure } from '../failure.ts';
 import { openCatalogue } from '../recovery/catalogue.ts';
 import { siteCluster } from '../recovery/deps.ts';
@@ -28,7 +31,9 @@ import type { RollbackDeps } from './deps.ts';
 import { phpPods } from '../kubernetes/php-pods.ts';
 import { awaitRollout, restartMark } from './pods.ts';
 
-/** The Deployment's template of the point, rolled out; and back to the one of before. */
+/**
+ * The Deployment's template of the point, rolled out, or the whole Deployment where it is gone; and back to the one of before.
+ */
 export function createApp(
   deps: RollbackDeps,
 ): Pick<RollbackActivities, 'restoreApp' | 'returnApp'> {
@@ -36,12 +41,12 @@ export function createApp(
     async restoreApp(input) {
       const { site, change } = input;
       const k = siteCluster(deps, site);
-      const live = await requireDeployment(k, site);
-      const { configMap, desired } = await approvedApp(deps, k, input, live);
+      const live = await readDeployment(k, site);
+      const { configMap, desired, kept } = await approvedApp(deps, k, input, live);
       const mark = change.params['restart'] === true ? restartMark(input.operationId, 'app') : null;
-      if (!isRolled(live, desired, mark)) {
+      if (live === null || !isRolled(live, desired, mark)) {
         if (configMap !== null) await applyData(k, configMap);
-        await roll(k, live, desired, mark);
+        await (live === null ? create(k, kept, desired) : roll(k, live, desired, mark));
       }
       return settle(k, input);
     },
@@ -52,6 +57,11 @@ export function createApp(
       const mark =
         input.change.params['restart'] === true ? restartMark(input.operationId, 'app-back') : null;
       const live = await requireDeployment(k, site);
+      if (input.change.before === null) {
+        // There was none. It stays, without pods: nothing of it is lost, and nobody may delete Deployments of a site.
+        await mergePatch(k, deploymentRef(site), { spec: { replicas: 0 } });
+        return settle(k, input);
+      }
       const before = await requireRecovery(k, site, input.recoveryPoint);
       const spec = before.deployment?.spec;
       if (spec === undefined) {
@@ -84,15 +94,19 @@ async function approvedApp(
   deps: RollbackDeps,
   k: KubernetesClients,
   input: ChangeInput,
-  live: V1Deployment,
-): Promise<{ desired: DesiredApp; configMap: V1ConfigMap | null }> {
+  live: V1Deployment | null,
+): Promise<{ desired: DesiredApp; configMap: V1ConfigMap | null; kept: V1Deployment }> {
   const { site, change } = input;
   const part = await partOf(deps, input);
   const facts = await appFacts(k, site, part, live);
   const pinned = (change.params['pinned'] ?? {}) as Record<string, string>;
   const desired = desiredApp(live, part, facts, pinned);
-  if (desired === null) {
+  const kept = facts.objects?.deployment ?? null;
+  if (desired === null || kept === null) {
     throw failure('PreconditionFailed', `The Secret ${part.objectsSecret} is gone`);
+  }
+  if (live === null && change.before !== null) {
+    throw failure('PlanMismatch', 'The Deployment is gone since this was approved');
   }
   // An earlier attempt may have put the ConfigMap in place already.
   const withMap = (change.after as { configMap?: Json } | null)?.configMap !== undefined;
@@ -100,7 +114,7 @@ async function approvedApp(
   if (digestOf(desiredAppShown({ ...desired, configMap })) !== digestOf(change.after)) {
     throw failure('PlanMismatch', 'The Deployment is not what it was when this was approved');
   }
-  return { desired, configMap };
+  return { desired, configMap, kept };
 }
 
 type Wanted = Pick<DesiredApp, 'template' | 'replicas'>;
@@ -113,6 +127,23 @@ function isRolled(live: V1Deployment, wanted: Wanted, mark: string | null): bool
     digestOf(plain(withoutRestarts(template))) ===
       digestOf(plain(withoutRestarts(wanted.template))) &&
     (mark === null || template.metadata?.annotations?.[annotation] === mark)
+  );
+}
+
+/** Makes the Deployment as the point kept it. What the server gave the old one, and whoever owned it, stays behind. */
+async function create(
+  k: KubernetesClients,
+  { metadata, spec }: V1Deployment,
+  { template, replicas }: Wanted,
+): Promise<void> {
+  const { name, namespace = '', labels, annotations } = metadata ?? {};
+  const body = plain({
+    metadata: { name, namespace, labels, annotations },
+    spec: { ...(spec as V1DeploymentSpec), template, replicas, paused: false },
+  });
+  delete body.metadata.annotations?.['deployment.kubernetes.io/revision'];
+  await calling('create', `deployments ${namespace}/${name}`, () =>
+    k.apps.createNamespacedDeployment({ namespace, body, fieldManager: FIELD_MANAGER }),
   );
 }
 

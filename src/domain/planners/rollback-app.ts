@@ -25,10 +25,11 @@ export interface DesiredApp {
  * Template and ConfigMap of the point. An image is named by its digest unless pods prove that its tag still means it: a tag
  * that was pushed again would bring something else. The number of replicas stays, unless there are none.
  *
+ * @param live null where the Deployment is gone.
  * @param approved images by digest that a person approved; worked out when absent.
  */
 export function desiredApp(
-  live: V1Deployment,
+  live: V1Deployment | null,
   part: AppPart,
   facts: AppFacts,
   approved?: Record<string, string>,
@@ -64,7 +65,7 @@ export function desiredApp(
     wanted === null || digestOf(wanted.data ?? {}) === digestOf(facts.configMap?.data ?? {});
   return {
     template,
-    replicas: (live.spec?.replicas ?? 1) || (before.replicas ?? 1) || 1,
+    replicas: (live === null ? 0 : (live.spec?.replicas ?? 1)) || (before.replicas ?? 1) || 1,
     configMap: sameMap ? null : wanted,
     pinned,
   };
@@ -81,9 +82,10 @@ export function digestsOf({ images }: AppPart): Record<string, string> {
 }
 
 /** Whether anything of the live Deployment differs from what is wanted. */
-export function appDiffers(live: V1Deployment, desired: DesiredApp): boolean {
-  const template = live.spec?.template;
+export function appDiffers(live: V1Deployment | null, desired: DesiredApp): boolean {
+  const template = live?.spec?.template;
   return (
+    live === null ||
     desired.configMap !== null ||
     (live.spec?.replicas ?? 1) !== desired.replicas ||
     template === undefined ||
@@ -91,8 +93,9 @@ export function appDiffers(live: V1Deployment, desired: DesiredApp): boolean {
   );
 }
 
-/** The Deployment as a plan shows it. */
-export function liveAppShown(live: V1Deployment): Json {
+/** The Deployment as a plan shows it; null where it is gone. */
+export function liveAppShown(live: V1Deployment | null): Json {
+  if (live === null) return null;
   const { template, replicas } = live.spec ?? {};
   return shown(template === undefined ? {} : withoutRestarts(template), replicas ?? 1);
 }

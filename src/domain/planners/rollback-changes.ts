@@ -291,19 +291,30 @@ function restoreOptions(situation: RollbackSituation): Change {
 function restoreApp(situation: RollbackSituation, filesToo: boolean): Change {
   const { site, facts, app } = situation;
   const point = pointOf(situation);
-  if (facts.deployment === null || app === null || point.app === null) {
-    throw new TypeError('The change needs the Deployment, then and now');
+  if (app === null || point.app === null) {
+    throw new TypeError('The change needs the Deployment of then');
   }
   const { namespace, deployment } = site.cluster;
+  const words: Pick<Change, 'title' | 'risk' | 'riskReason' | 'undo'> =
+    facts.deployment === null
+      ? {
+          title: `Make the Deployment of ${point.id} again`,
+          risk: 'low',
+          riskReason: 'Without it nothing of the site is served.',
+          undo: { possible: true, how: 'It is left with no pods: none ran before.' },
+        }
+      : {
+          title: `Roll out the pod template of ${point.id}`,
+          risk: 'medium',
+          riskReason: 'Pods are replaced one by one; none ends before another one is ready.',
+          undo: { possible: true, how: 'The Deployment gets the template back that it has now.' },
+        };
   return {
     id: 'restore-app',
-    title: `Roll out the pod template of ${point.id}`,
+    ...words,
     target: `Deployment ${namespace}/${deployment}`,
     before: liveAppShown(facts.deployment),
     after: desiredAppShown(app),
-    risk: 'medium',
-    riskReason: 'Pods are replaced one by one; none ends before another one is ready.',
-    undo: { possible: true, how: 'The Deployment gets the template back that it has now.' },
     touches: [rollbackKeys.deployment],
     params: {
       point: point.id,
@@ -311,7 +322,7 @@ function restoreApp(situation: RollbackSituation, filesToo: boolean): Change {
       pinned: app.pinned,
       digests: digestsOf(point.app),
       // Pods of the same template as before are taken up again as they are, unless they have to start anew.
-      restart: filesToo || app.configMap !== null,
+      restart: facts.deployment !== null && (filesToo || app.configMap !== null),
       stuck: facts.stuck !== null,
       ...wantedOptions(situation),
     },

@@ -178,21 +178,10 @@ function dataStays({ facts }: RollbackSituation): Finding | null {
 }
 
 function appFindings(situation: RollbackSituation): Finding[] {
-  const { facts, layers, request, otherTrack, held, app } = situation;
+  const { facts, layers, otherTrack, held, app } = situation;
   const found: Finding[] = [];
-  const { namespace, deployment } = situation.site.cluster;
-  if (facts.deployment === null) {
-    const podless = request.databaseTime === undefined ? ['cdn', 'database'] : ['cdn'];
-    const needed = layers.length === 0 || layers.some((layer) => !podless.includes(layer));
-    found.push(
-      finding(
-        needed ? 'error' : 'warning',
-        'no-deployment',
-        `There is no Deployment ${namespace}/${deployment}.`,
-        'Apply it again from where its manifest is kept: without it no page is served.',
-      ),
-    );
-  }
+  const asked = layers.includes('app');
+  if (facts.deployment === null) found.push(noDeployment(situation));
   if (held) {
     found.push(
       finding(
@@ -203,14 +192,15 @@ function appFindings(situation: RollbackSituation): Finding[] {
       ),
     );
   }
-  const asked = layers.includes('app');
-  if (facts.point?.app != null && app === null && facts.deployment !== null) {
+  if (facts.point?.app != null && app === null) {
     found.push(
       finding(
         asked ? 'error' : 'warning',
         'app-objects-gone',
         `The Secret ${facts.point.app.objectsSecret} with the objects of the point is gone.`,
-        asked ? 'Leave the layer app out, and set the image by hand.' : null,
+        asked
+          ? 'Leave the layer app out, and set the image by hand; /presslift/point/objects.json of the point in the repository has the Deployment.'
+          : null,
       ),
     );
   }
@@ -226,11 +216,16 @@ function appFindings(situation: RollbackSituation): Finding[] {
   }
   if (situation.otherDatabase) {
     const then = app === null ? [] : databaseHosts(app.template);
+    const { host, port } = situation.site.database;
+    const now =
+      facts.deployment === null
+        ? `the site file names ${host}:${port}`
+        : `the live ones use ${facts.inUse.hosts.join(', ')}`;
     found.push(
       finding(
         asked ? 'error' : 'warning',
         'app-of-other-database',
-        `The pods of the point used the database ${then.join(', ')}, the live ones use ${facts.inUse.hosts.join(', ')}: the pod template of the point would move the site there.`,
+        `The pods of the point used the database ${then.join(', ')}, ${now}: the pod template of the point would move the site there.`,
         asked
           ? 'Leave the layer app out, and set its images by hand: `kubectl set image`; the evidence has them.'
           : 'The layer app is left out.',
@@ -273,6 +268,33 @@ function appFindings(situation: RollbackSituation): Finding[] {
     );
   }
   return found;
+}
+
+/** It is made again with the layer app; other layers are on volumes that only it names, or in its pods. */
+function noDeployment({ site, layers, request, app }: RollbackSituation): Finding {
+  const { namespace, deployment } = site.cluster;
+  const gone = `There is no Deployment ${namespace}/${deployment}`;
+  const needsPods =
+    layers.length === 0 ||
+    layers.includes('plugins-themes') ||
+    request.databaseTime !== undefined ||
+    request.maintenance === true;
+  if (layers.includes('app') && app !== null && !needsPods) {
+    return finding(
+      'info',
+      'no-deployment',
+      `${gone}: it is made again as the point has it.`,
+      'Plugins and themes were not compared. Plan another rollback once its pods run.',
+    );
+  }
+  return finding(
+    needsPods || layers.includes('app') ? 'error' : 'warning',
+    'no-deployment',
+    `${gone}, and without it no page is served.`,
+    app === null
+      ? 'Apply it again from where its manifest is kept.'
+      : 'Go back with --layers app alone first, which makes it again; then plan the rest.',
+  );
 }
 
 function cdnFindings(situation: RollbackSituation): Finding[] {

@@ -1,6 +1,7 @@
+import type { V1Deployment } from '@kubernetes/client-node';
 import { differingRulesets } from '../cdn/rules-copy.ts';
 import type { Json } from '../json.ts';
-import { sameDatabaseHosts } from '../kubernetes/database-move.ts';
+import { databaseHosts, isDatabaseAt, sameDatabaseHosts } from '../kubernetes/database-move.ts';
 import { TRACK_LABEL } from '../kubernetes/names.ts';
 import { isHeld } from '../kubernetes/rollout.ts';
 import { rollbackLayers, type CdnRulesetRef, type RollbackLayer } from '../recovery/point.ts';
@@ -57,20 +58,17 @@ export function rollbackSituation(
   execution: string,
 ): RollbackSituation {
   const { point, deployment } = facts;
-  const app =
-    point?.app == null || deployment === null ? null : desiredApp(deployment, point.app, facts.app);
+  const app = point?.app == null ? null : desiredApp(deployment, point.app, facts.app);
   const trees = facts.extensions.comparisons.filter(treeDiffers);
   const options = optionChanges(facts);
   const rulesets = changedRulesets(facts);
-  const differs = deployment !== null && app !== null && appDiffers(deployment, app);
+  const differs = app !== null && appDiffers(deployment, app);
   const otherTrack =
     app !== null &&
-    deployment?.spec?.template.metadata?.labels?.[TRACK_LABEL] !==
+    deployment !== null &&
+    deployment.spec?.template.metadata?.labels?.[TRACK_LABEL] !==
       app.template.metadata?.labels?.[TRACK_LABEL];
-  const otherDatabase =
-    app !== null &&
-    deployment?.spec !== undefined &&
-    !sameDatabaseHosts(deployment.spec.template, app.template);
+  const otherDatabase = app !== null && !sameDatabase(site, deployment, app);
   const differing: Record<RollbackLayer, boolean> = {
     database: false,
     'plugins-themes': trees.length > 0 || Object.keys(options.after).length > 0,
@@ -97,6 +95,14 @@ export function rollbackSituation(
     held: deployment?.spec !== undefined && isHeld(deployment.spec),
     rulesets,
   };
+}
+
+/** Whether the point's pods use the database of the live ones; where there are none, that of the site file. */
+function sameDatabase(site: Site, live: V1Deployment | null, { template }: DesiredApp): boolean {
+  if (live === null) {
+    return databaseHosts(template).every((host) => isDatabaseAt(host, site.database));
+  }
+  return live.spec === undefined || sameDatabaseHosts(live.spec.template, template);
 }
 
 /** Whether a folder on the volume is not as the point has it. */

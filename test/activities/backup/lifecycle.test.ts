@@ -78,6 +78,38 @@ async function failureOf(attempt: Promise<unknown>): Promise<string> {
 }
 
 describe('readiness', () => {
+  const deployment = (value: string) => ({
+    metadata: { name: lab.site.cluster.deployment },
+    spec: {
+      replicas: 0,
+      selector: { matchLabels: { app: 'moved' } },
+      template: {
+        metadata: { labels: { app: 'moved' } },
+        spec: {
+          containers: [
+            { name: 'php', image: 'wordpress', env: [{ name: 'WORDPRESS_DB_HOST', value }] },
+          ],
+        },
+      },
+    },
+  });
+  const replaceDeployment = (value: string) => {
+    const { deployment: name, namespace } = lab.site.cluster;
+    const body = deployment(value);
+    return lab.plane.admin.apps.replaceNamespacedDeployment({ name, namespace, body });
+  };
+
+  beforeAll(async () => {
+    const { host, port } = lab.site.database;
+    const { namespace } = lab.site.cluster;
+    const body = deployment(`${host}:${port}`);
+    await lab.plane.admin.apps.createNamespacedDeployment({ namespace, body });
+  });
+  afterAll(async () => {
+    const { deployment: name, namespace } = lab.site.cluster;
+    await lab.plane.admin.apps.deleteNamespacedDeployment({ name, namespace });
+  });
+
   it('is there when password, keys and bucket are', async () => {
     expect(await backup.backupReadiness({ site: lab.site })).toEqual({ ready: true, missing: [] });
   });
@@ -131,38 +163,22 @@ describe('readiness', () => {
   });
 
   it('is not there while pods use another database than the site file names', async () => {
-    const { apps } = lab.plane.admin;
-    const { deployment: name, namespace } = lab.site.cluster;
+    await replaceDeployment('fork.example:25060');
+    expect((await backup.backupReadiness({ site: lab.site })).missing).toEqual([
+      expect.stringMatching(/pods use the database fork\.example:25060.*127\.0\.0\.1/),
+    ]);
     const { host, port } = lab.site.database;
-    const withHost = (value: string) => ({
-      metadata: { name },
-      spec: {
-        replicas: 0,
-        selector: { matchLabels: { app: 'moved' } },
-        template: {
-          metadata: { labels: { app: 'moved' } },
-          spec: {
-            containers: [
-              { name: 'php', image: 'wordpress', env: [{ name: 'WORDPRESS_DB_HOST', value }] },
-            ],
-          },
-        },
-      },
+    await replaceDeployment(`${host}:${port}`);
+    expect((await backup.backupReadiness({ site: lab.site })).ready).toBe(true);
+  });
+
+  it('is not there without the Deployment, which says what the volumes are', async () => {
+    const site = structuredClone(lab.site);
+    site.cluster.deployment = 'gone';
+    expect(await backup.backupReadiness({ site })).toEqual({
+      ready: false,
+      missing: ['there is no Deployment default/gone, which says what the volumes of the site are'],
     });
-    await apps.createNamespacedDeployment({ namespace, body: withHost('fork.example:25060') });
-    try {
-      expect((await backup.backupReadiness({ site: lab.site })).missing).toEqual([
-        expect.stringMatching(/pods use the database fork\.example:25060.*127\.0\.0\.1/),
-      ]);
-      await apps.replaceNamespacedDeployment({
-        name,
-        namespace,
-        body: withHost(`${host}:${port}`),
-      });
-      expect((await backup.backupReadiness({ site: lab.site })).ready).toBe(true);
-    } finally {
-      await apps.deleteNamespacedDeployment({ name, namespace });
-    }
   });
 
   it('tells everything at once', async () => {

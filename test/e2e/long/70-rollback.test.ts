@@ -130,6 +130,24 @@ test('a bad image is rolled back, and no visitor notices', async () => {
   expect(await runningImages()).toEqual(images);
 });
 
+test('a deleted Deployment is made again; the downtime is measured', async () => {
+  const images = await runningImages();
+  const watch = watchFrontPage();
+  await kubectl(['delete', 'deployment/wordpress', '-n', 'acme']);
+  const isDown = async () => ((await visit('/').catch(() => 0)) === 200 ? undefined : true);
+  await eventually('the damage', isDown);
+  const { report } = await rollBack('deleted-deployment', { point, layers: ['app'] });
+  await untilSiteAnswers();
+  const { downMs } = await watch.end();
+  expect(downMs).toBeGreaterThan(0);
+  console.log(`deleted Deployment: no front page for ${Math.round(downMs / 1_000)} s in all`);
+  expect(report.recoveryPoint?.missing.join()).toContain('the database');
+  expect(await runningImages()).toEqual(images);
+  for (const pod of await readyPods()) {
+    expect(await extensionHashes(pod.metadata.name)).toEqual(extensions);
+  }
+});
+
 test('a dropped table comes back, what came since is counted, and the rollback can be rolled back', async () => {
   const before = await sql('SELECT COUNT(*) FROM wp_comments');
   const contents = await checksums();

@@ -355,13 +355,67 @@ describe('live trees', () => {
 });
 
 describe('a Deployment that is gone', () => {
-  it.each<[string, string, RollbackRequest]>([
-    ['the dump of the database', 'warning', { layers: ['database'] }],
-    ['plugins and themes', 'error', { layers: ['plugins-themes'] }],
-    ['the app', 'error', { layers: ['database', 'app'] }],
-    ['a database as of a second', 'error', { databaseTime: '2026-11-23T17:00:00Z' }],
-    ['whatever differs', 'error', {}],
-  ])('forbids only what needs it: %s is met by %s', (_, level, request) => {
-    expect(findings(plan({ deployment: null }, request))).toContain(`${level} no-deployment`);
+  const objects = { deployment: hybridDeployment(), configMap: null };
+  const gone: Partial<RollbackFacts> = {
+    deployment: null,
+    options: null,
+    extensions: { trees: [], comparisons: [], error: null, listing: null },
+    app: { objects, configMap: null, running: [], missingSecrets: [] },
+    inUse: { hosts: [], same: null },
+  };
+
+  it.each<[string, string, string[], RollbackRequest]>([
+    [
+      'the dump of the database',
+      'warning',
+      ['stage-database', 'switch-database'],
+      { layers: ['database'] },
+    ],
+    ['plugins and themes', 'error', [], { layers: ['plugins-themes'] }],
+    ['the app', 'info', ['restore-app'], { layers: ['app'] }],
+    ['app and plugins', 'error', [], { layers: ['app', 'plugins-themes'] }],
+    [
+      'app and database',
+      'info',
+      ['stage-database', 'restore-app', 'switch-database'],
+      { layers: ['app', 'database'] },
+    ],
+    ['the app behind a maintenance page', 'error', [], { layers: ['app'], maintenance: true }],
+    ['a database as of a second', 'error', [], { databaseTime: '2026-11-23T17:00:00Z' }],
+    ['whatever differs', 'info', ['restore-app'], {}],
+  ])('forbids only what needs its pods: %s is met by %s', (_, level, changes, request) => {
+    const made = plan(gone, request);
+    expect(findings(made)).toContain(`${level} no-deployment`);
+    expect(ids(made)).toEqual(changes);
+  });
+
+  it('is made again as it was, with its images by digest, for nothing proves what their tags mean now', () => {
+    const made = change(plan(gone), 'restore-app');
+    expect(made).toMatchObject({
+      title: expect.stringMatching(/^Make the Deployment of .* again$/) as unknown,
+      before: null,
+      after: { replicas: 2, images: { php: `${image.replace(/:[^:/]+$/, '')}@${digestA}` } },
+      undo: { possible: true },
+      params: { restart: false, stuck: false },
+    });
+  });
+
+  it('and its objects too has to be applied by hand', () => {
+    const made = plan({ ...gone, app: { ...gone.app!, objects: null } }, { layers: ['app'] });
+    expect(findings(made)).toEqual(
+      expect.arrayContaining(['error no-deployment', 'error app-objects-gone']),
+    );
+    expect(ids(made)).toEqual([]);
+  });
+
+  it('of pods with another database than the site file names is not made again', () => {
+    const deployment = hybridDeployment();
+    for (const container of deployment.spec!.template.spec!.containers) {
+      container.env = [{ name: 'WORDPRESS_DB_HOST', value: 'old.example:25060' }];
+    }
+    const app = { ...gone.app!, objects: { deployment, configMap: null } };
+    const made = plan({ ...gone, app }, { layers: ['app'] });
+    expect(findings(made)).toContain('error app-of-other-database');
+    expect(ids(made)).toEqual([]);
   });
 });
