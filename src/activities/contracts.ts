@@ -348,7 +348,7 @@ export interface RollbackActivities {
   /** `active_plugins`, theme and the like; PHP then reads the files anew in every pod. */
   restoreOptions(input: ChangeInput): Promise<ChangeResult>;
   returnOptions(input: ChangeInput): Promise<ChangeResult>;
-  /** The Deployment's template of the point, rolled out. */
+  /** The Deployment's template of the point, rolled out; the whole Deployment where it is gone. */
   restoreApp(input: ChangeInput): Promise<ChangeResult>;
   returnApp(input: ChangeInput): Promise<ChangeResult>;
   beginMaintenance(input: ChangeInput): Promise<ChangeResult>;

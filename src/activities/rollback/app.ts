@@ -56,12 +56,8 @@ export function createApp(
       const k = siteCluster(deps, site);
       const mark =
         input.change.params['restart'] === true ? restartMark(input.operationId, 'app-back') : null;
+      if (input.change.before === null) return withoutPods(k, input);
       const live = await requireDeployment(k, site);
-      if (input.change.before === null) {
-        // There was none. It stays, without pods: nothing of it is lost, and nobody may delete Deployments of a site.
-        await mergePatch(k, deploymentRef(site), { spec: { replicas: 0 } });
-        return settle(k, input);
-      }
       const before = await requireRecovery(k, site, input.recoveryPoint);
       const spec = before.deployment?.spec;
       if (spec === undefined) {
@@ -79,6 +75,16 @@ export function createApp(
       return settle(k, input);
     },
   };
+}
+
+/** There was no Deployment. One that is there now stays, for the worker may not delete it, but no pod runs. */
+async function withoutPods(k: KubernetesClients, input: ChangeInput): Promise<ChangeResult> {
+  const { site } = input;
+  if ((await readDeployment(k, site)) === null) {
+    return { rolledOut: false, why: 'there is no Deployment, as before' };
+  }
+  await mergePatch(k, deploymentRef(site), { spec: { replicas: 0 } });
+  return settle(k, input);
 }
 
 async function settle(k: KubernetesClients, { site }: ChangeInput): Promise<ChangeResult> {

@@ -132,6 +132,11 @@ it('anything but what was approved is not made', async () => {
   await expect(live()).rejects.toMatchObject({ code: 404 });
 });
 
+it('and taken back, nothing is made either', async () => {
+  expect(await run('returnApp')).toMatchObject({ rolledOut: false });
+  await expect(live()).rejects.toMatchObject({ code: 404 });
+});
+
 it('it is made again once, without what belonged to the old one', async () => {
   expect(await run('restoreApp')).toEqual({ rolledOut: true, pods: 2 });
   const made = await live();
