@@ -4,7 +4,7 @@ import type { Site } from '../../domain/site/schema.ts';
 import type { VisitorActivities, VisitorReport, WatchedVisitors } from '../contracts.ts';
 import type { ConnectTo } from '../wordpress-admin/browser.ts';
 import { percentile, record } from './histogram.ts';
-import { openVisitor, type Visitor, type VisitorPath } from './visitor.ts';
+import { frontPage, openVisitor, type Visitor, type VisitorPath } from './visitor.ts';
 
 export interface VisitorDeps {
   /** Default: the system's clock. */
@@ -56,7 +56,10 @@ export function createVisitorActivities(deps: VisitorDeps = {}): VisitorActiviti
     }
   }
 
-  /** Starts requests at a constant rate until `enough`; waits for those under way. */
+  /**
+   * Starts requests at a constant rate until `enough`, one at least; waits for those under way. Until the site has told what
+   * else there is they are for the front page: changes may take less time than that.
+   */
   async function atRate(
     visitor: Visitor,
     counters: Counters,
@@ -65,10 +68,12 @@ export function createVisitorActivities(deps: VisitorDeps = {}): VisitorActiviti
     enough: (started: number) => boolean,
     tick: () => void,
   ): Promise<void> {
-    const paths = await visitor.paths();
+    let paths: VisitorPath[] = [frontPage];
+    void visitor.paths().then((found) => (paths = found));
     const underWay = new Set<Promise<void>>();
     const begin = performance.now();
-    for (let started = 0; !enough(started) && !signal?.aborted; started += 1) {
+    const goesOn = (started: number) => !enough(started) && !signal?.aborted;
+    for (let started = 0; started === 0 || goesOn(started); started += 1) {
       const path = paths[started % paths.length];
       if (path && underWay.size < MOST_UNDER_WAY) {
         const visit: Promise<void> = visitOnce(visitor, path, counters).finally(() =>

@@ -33,7 +33,7 @@ export interface Visitor {
   close(): Promise<void>;
 }
 
-const frontPage: VisitorPath = { path: '/', html: true };
+export const frontPage: VisitorPath = { path: '/', html: true };
 
 /** Part of every WordPress, should the front page name no file of its own. */
 const fallbackAsset = '/wp-includes/css/dist/block-library/style.min.css';

@@ -84,6 +84,13 @@ describe('the watch', () => {
     expect(report.requests).toBeLessThanOrEqual(6);
   });
 
+  it('has seen the front page when it is ended before the site told what else there is', async () => {
+    answer = (path) => (path.startsWith('/wp-json/') ? 'hang' : healthy(path));
+    const { requests, failed } = await watchFor(100);
+    expect([requests, failed, asked.includes('/')]).toEqual([1, 0, true]);
+    expect((await watchFor(0)).requests).toBe(1);
+  });
+
   it.each([
     ['a status', { status: 503, body: whole }, 'status 503'],
     ['a redirect', { status: 302, body: whole }, 'status 302'],
