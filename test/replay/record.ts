@@ -204,6 +204,11 @@ const onSkippedTime: Record<string, Scenario> = {
   },
 };
 
+/** Stack traces name files below the project, wherever that is and its packages are. */
+function withoutMachine(text: string): string {
+  return text.replaceAll(project, '').replaceAll(/\/[^\s()"]*(?=\/node_modules\/)/g, '');
+}
+
 function isRunning(steps: Step[], id: string): boolean {
   return steps.some((step) => step.id === id && step.state === 'running');
 }
@@ -225,7 +230,7 @@ async function record(found: FoundServer, bundle: string, scenarios: Record<stri
     for (const [name, play] of Object.entries(scenarios)) {
       for (const { handle } of await play(harness, name)) {
         const { type } = await handle.describe();
-        const text = historyToJSON(await handle.fetchHistory()).replaceAll(project, '');
+        const text = withoutMachine(historyToJSON(await handle.fetchHistory()));
         const file = `${type}.${name}.json`;
         await writeFile(join(histories, file), `${text.trimEnd()}\n`);
         console.log(`recorded ${file}`);

@@ -49,6 +49,14 @@ describe('recorded histories', () => {
     await replay(await historyOf(file));
   });
 
+  it.each(files)('%s names no path of the machine that recorded it', async (file) => {
+    const text = await readFile(join(folder, file), 'utf8');
+    const traced = [...text.matchAll(/(?:\(|file:\/\/)(\/[^/\s]+)\//g)].map(([, first]) => first);
+    expect(traced.filter((first) => !/^\/(?:node_modules|src|test)$/.test(String(first)))).toEqual(
+      [],
+    );
+  });
+
   it('do not replay against a workflow that does something else', async () => {
     const file = files.find((name) => name.startsWith('hybridStorage.'));
     const history = await historyOf(String(file));
