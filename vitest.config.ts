@@ -52,7 +52,7 @@ export default defineConfig({
       {
         test: {
           name: 'e2e',
-          // Those in long/ take half an hour more: `npm run test:e2e -- --long`.
+          // Those in long/ take more than an hour: `npm run test:e2e -- --long`.
           include: [
             process.env.PRESSLIFT_E2E_LONG ? 'test/e2e/**/*.test.ts' : 'test/e2e/*.test.ts',
           ],

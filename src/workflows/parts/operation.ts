@@ -51,6 +51,7 @@ import type { OperationShape } from './shape.ts';
 import { loadSite } from './site.ts';
 import { StepList, passedOver } from './steps.ts';
 import { undoEverything } from './undo.ts';
+import { shownReport } from './visitors.ts';
 import { verifyAll } from './verify.ts';
 import type { VerificationGroup } from './verify.ts';
 
@@ -211,7 +212,7 @@ export class Operation {
           id,
           title,
           () => runActivity('measureBaseline', { site: this.board.site }, title),
-          ({ failures, ...counts }) => ({ ...counts, failures: failures.slice(0, 3) }),
+          shownReport,
         );
       },
       () => precautionOptions(this.undo, 'Goes on without a baseline to compare with.'),

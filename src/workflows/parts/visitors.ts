@@ -6,6 +6,7 @@ import {
   sleep,
 } from '@temporalio/workflow';
 import type { VisitorReport, WatchedVisitors } from '../../activities/contracts.ts';
+import type { Json } from '../../domain/json.ts';
 import { runActivity } from './activities.ts';
 import type { Board } from './board.ts';
 import { failure, isOutsideFailure } from './problems.ts';
@@ -32,9 +33,13 @@ function mayPass(error: unknown): boolean {
   );
 }
 
+/** A report as a step shows it: some of its failures say what they were like. */
+export function shownReport({ failures, ...counts }: VisitorReport): Json {
+  return { ...counts, failures: failures.slice(0, 3) };
+}
+
 /** What is told of a watch; its histogram is only for the next one. */
-function reportOf(watched: WatchedVisitors | null): VisitorReport | null {
-  if (watched === null) return null;
+function reportOf(watched: WatchedVisitors): VisitorReport {
   const { requests, failed, p95Ms, from, to, failures } = watched;
   return { requests, failed, p95Ms, from, to, failures };
 }
@@ -69,12 +74,12 @@ export class VisitorWatch {
         id,
         title,
         () => this.#scope.run(() => this.#untilCancelled(title)),
-        () => this.#seen && { ...reportOf(this.#seen), failures: this.#seen.failures.slice(0, 3) },
+        () => this.#seen && shownReport(reportOf(this.#seen)),
       );
     } catch (error) {
       if (!isOutsideFailure(error)) throw error;
     }
-    return reportOf(this.#seen);
+    return this.#seen && reportOf(this.#seen);
   }
 
   async #untilCancelled(title: string): Promise<void> {
